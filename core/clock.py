@@ -1,0 +1,18 @@
+"""Time in UTC and identifiers that sort by it."""
+
+import secrets
+import time
+from datetime import UTC, datetime
+
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+def utcnow() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def new_id() -> str:
+    """A ULID: 48 bits of milliseconds and 80 random bits, 26 characters of Crockford's base 32."""
+    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    return "".join(_CROCKFORD[(number >> shift) & 31] for shift in range(125, -1, -5))

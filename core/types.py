@@ -1,0 +1,60 @@
+"""Column types that keep money, moments and texts exactly on both engines."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import DateTime, String, Text
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+_ESCAPE = "\ue000"
+
+
+class Money(TypeDecorator[Decimal]):
+    """US dollars as an unrounded decimal text: SQLite has no exact number wider than 64 bits."""
+
+    impl = String(64)
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
+        return None if value is None else format(value, "f")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
+        return None if value is None else Decimal(value)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An aware UTC moment; a naive one is refused because its zone would be a guess."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment needs a time zone")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class ExactText(TypeDecorator[str]):
+    """Text byte for byte: PostgreSQL refuses NUL, so it travels escaped by a private character."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        if value is None or ("\x00" not in value and _ESCAPE not in value):
+            return value
+        return value.replace(_ESCAPE, _ESCAPE + "e").replace("\x00", _ESCAPE + "0")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        if value is None or _ESCAPE not in value:
+            return value
+        return value.replace(_ESCAPE + "0", "\x00").replace(_ESCAPE + "e", _ESCAPE)
