@@ -11,7 +11,7 @@ from typing import Any
 
 import orjson
 from pysqlite3 import dbapi2
-from sqlalchemy import Engine, create_engine, event
+from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.orm import registry
 from sqlmodel import Session, SQLModel
 
@@ -95,6 +95,12 @@ class Database:
         """A session that cannot write and waits for no writer."""
         with Session(self.reader, expire_on_commit=False) as session:
             yield session
+
+    @contextmanager
+    def exclusive_connection(self) -> Iterator[Connection]:
+        """One writing transaction without the ORM, for migrations and bulk writers."""
+        with self._lock or nullcontext(), self.engine.begin() as connection:
+            yield connection
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,0 +1,66 @@
+"""Tables of prompts: a name, its immutable versions, and the aliases that move over them."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Column, UniqueConstraint
+from sqlmodel import Field
+
+from core.clock import utcnow
+from core.database import Base
+from core.types import ExactText, Moment
+
+
+class Prompt(Base, table=True):
+    """A named prompt; description and tags belong to it, not to a version."""
+
+    __tablename__ = "prompts"
+    id: int | None = Field(default=None, primary_key=True)
+    name: str = Field(unique=True, max_length=128)
+    title: str | None = None
+    description: str = ""
+    tags: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    newest: int = Field(default=0, description="number of the newest version")
+    actor: str
+    created_at: datetime = Field(default_factory=utcnow, sa_type=Moment)
+    updated_at: datetime = Field(default_factory=utcnow, sa_type=Moment, index=True)
+
+
+class PromptVersion(Base, table=True):
+    """One immutable state of a prompt; `content` is a `prompts.content.PromptContent`."""
+
+    __tablename__ = "prompt_versions"
+    __table_args__ = (UniqueConstraint("prompt_id", "number"),)
+    id: int | None = Field(default=None, primary_key=True)
+    prompt_id: int = Field(foreign_key="prompts.id", index=True)
+    number: int
+    hash: str = Field(max_length=64)
+    content: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    message: str = Field(default="", sa_column=Column(ExactText, nullable=False))
+    based_on: int | None = None
+    actor: str
+    created_at: datetime = Field(default_factory=utcnow, sa_type=Moment)
+
+
+class PromptAlias(Base, table=True):
+    """Where an alias points now."""
+
+    __tablename__ = "prompt_aliases"
+    prompt_id: int = Field(foreign_key="prompts.id", primary_key=True)
+    name: str = Field(primary_key=True, max_length=128)
+    version: int
+
+
+class AliasMove(Base, table=True):
+    """One move of an alias, with its reason and evidence such as a run and its verdict."""
+
+    __tablename__ = "prompt_alias_moves"
+    id: int | None = Field(default=None, primary_key=True)
+    prompt_id: int = Field(foreign_key="prompts.id", index=True)
+    alias: str
+    from_version: int | None = None
+    to_version: int
+    reason: str = Field(default="", sa_column=Column(ExactText, nullable=False))
+    evidence: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
+    actor: str
+    at: datetime = Field(default_factory=utcnow, sa_type=Moment)
