@@ -1,0 +1,128 @@
+"""One warm child process that renders: started when needed, killed when it hangs."""
+
+import contextlib
+import importlib.util
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+_WORKER = Path(__file__).with_name("render_worker.py")
+START_SECONDS = 20.0
+
+
+class WorkerDiedError(Exception):
+    """The child ended, or was killed, before it had answered; the text says why."""
+
+
+def _jinja_folder() -> str:
+    spec = importlib.util.find_spec("jinja2")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("jinja2 is not installed; run `make setup`")
+    return str(Path(spec.origin).parent.parent)
+
+
+class RenderProcess:
+    """Owns one child; not thread-safe: whoever holds it has it alone."""
+
+    def __init__(self) -> None:
+        self._child: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the living child."""
+        return self._child.pid if self._child and self._child.poll() is None else None
+
+    def start(self) -> None:
+        """Start the child, unless it lives, and wait until it answers."""
+        if self.pid is not None:
+            return
+        self.kill()
+        self._child = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-B", str(_WORKER), _jinja_folder()],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={},
+            cwd="/",
+            bufsize=0,
+        )
+        self._exchange(b'{"op":"variables","sources":[]}', START_SECONDS)
+
+    def ask(self, request: bytes, seconds: float) -> Any:
+        """The child's answer to one JSON request; raises WorkerDiedError after at most `seconds`."""
+        self.start()
+        return json.loads(self._exchange(request, seconds))
+
+    def kill(self) -> None:
+        """End the child and close its pipes."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        for stream in (child.stdin, child.stdout):
+            if stream:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        if child.poll() is None:
+            child.kill()
+        child.wait()
+
+    def _exchange(self, request: bytes, seconds: float) -> bytearray:
+        deadline = time.monotonic() + seconds
+        try:
+            self._write(len(request).to_bytes(4, "big") + request, deadline)
+            size = int.from_bytes(self._read(4, deadline), "big")
+            return self._read(size, deadline)
+        except (OSError, EOFError):
+            reason = self._reason()
+            self.kill()
+            raise WorkerDiedError(reason) from None
+        except BaseException:  # an answer that nobody reads would be taken for the next one's
+            self.kill()
+            raise
+
+    def _write(self, data: bytes, deadline: float) -> None:
+        assert self._child is not None
+        assert self._child.stdin is not None
+        stream, view = self._child.stdin.fileno(), memoryview(data)
+        if len(data) <= select.PIPE_BUF:
+            os.write(stream, data)
+            return
+        os.set_blocking(stream, False)
+        while view:
+            self._wait(stream, select.POLLOUT, deadline)
+            with contextlib.suppress(BlockingIOError):
+                view = view[os.write(stream, view) :]
+
+    def _read(self, size: int, deadline: float) -> bytearray:
+        assert self._child is not None
+        assert self._child.stdout is not None
+        stream, body = self._child.stdout.fileno(), bytearray()
+        while len(body) < size:
+            self._wait(stream, select.POLLIN, deadline)
+            piece = os.read(stream, min(size - len(body), 1 << 20))
+            if not piece:
+                raise EOFError
+            body += piece
+        return body
+
+    @staticmethod
+    def _wait(stream: int, event: int, deadline: float) -> None:
+        poll = select.poll()
+        poll.register(stream, event)
+        left = deadline - time.monotonic()
+        if left <= 0 or not poll.poll(left * 1000):
+            raise WorkerDiedError("it took too long")
+
+    def _reason(self) -> str:
+        """What ended the child, as far as its exit status tells."""
+        assert self._child is not None
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if self._child.wait(1.0) == -signal.SIGXCPU:
+                return "it took more than 2 seconds of computing"
+        return "it needs too much memory"
