@@ -95,10 +95,10 @@ class InputError(Invalid):
     """
 
     def __init__(self, missing: tuple[str, ...], bad: Mapping[str, str]) -> None:
-        parts = [f"{name!r} {why}" for name, why in bad.items()]
+        parts = [f"The variable {name!r} {why}" for name, why in bad.items()]
         if missing:
             names = ", ".join(map(repr, missing))
-            parts.append(f"{names} has no value: give one, or a default in the prompt")
+            parts.append(f"No value for {names}: give one, or a default in the prompt")
         super().__init__("; ".join(parts) + ".", param=next(iter((*bad, *missing)), None))
         self.missing = missing
         self.bad = dict(bad)
@@ -126,13 +126,13 @@ def typed_inputs(content: PromptContent, raw: Mapping[str, Any]) -> dict[str, An
     bad: dict[str, str] = {}
     for variable in content.inputs:
         value = values.get(variable.name, variable.default)
-        if value is None and variable.required:
-            missing.append(variable.name)
+        if value is None:
+            if variable.required:
+                missing.append(variable.name)
+            values[variable.name] = _empty(variable.kind)
             continue
         try:
-            values[variable.name] = (
-                _empty(variable) if value is None else converted(variable, value)
-            )
+            values[variable.name] = converted(variable, value)
         except ConversionError as error:
             bad[variable.name] = str(error)
     if missing or bad:
@@ -140,5 +140,7 @@ def typed_inputs(content: PromptContent, raw: Mapping[str, Any]) -> dict[str, An
     return values
 
 
-def _empty(variable: Variable) -> Any:
-    return {"text": "", "choice": "", "list": [], "thread": []}.get(variable.kind)
+def _empty(kind: Kind) -> Any:
+    if kind in ("list", "thread"):
+        return []
+    return "" if kind in ("text", "choice") else None

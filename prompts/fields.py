@@ -10,32 +10,7 @@ from pydantic import AfterValidator, Field
 
 MAX_SOURCE = 1024 * 1024
 MAX_DEPTH = 32
-_JINJA_WORDS = frozenset(
-    [
-        "true",
-        "false",
-        "none",
-        "and",
-        "or",
-        "not",
-        "in",
-        "is",
-        "if",
-        "else",
-        "elif",
-        "for",
-        "endif",
-        "endfor",
-        "loop",
-        "self",
-        "range",
-        "dict",
-        "namespace",
-        "True",
-        "False",
-        "None",
-    ]
-)
+_JINJA_WORDS = frozenset({"true", "false", "none", "loop", "self", "range", "dict", "namespace"})
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 

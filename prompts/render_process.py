@@ -55,7 +55,7 @@ class RenderProcess:
         self._exchange(b'{"op":"variables","sources":[]}', START_SECONDS)
 
     def ask(self, request: bytes, seconds: float) -> Any:
-        """The child's answer to one JSON request; raises WorkerDiedError after at most `seconds`."""
+        """The answer to one JSON request; raises WorkerDiedError after at most `seconds`."""
         self.start()
         return json.loads(self._exchange(request, seconds))
 

@@ -5,7 +5,6 @@ standard library only, can open no file and start no process, and ends when stdi
 on either pipe is four bytes of length (big endian) and that much JSON in ASCII.
 """
 
-import io
 import json
 import os
 import re
@@ -14,7 +13,7 @@ import sys
 from collections import OrderedDict
 from collections.abc import Iterator
 from importlib.machinery import BuiltinImporter, FrozenImporter
-from typing import Any
+from typing import Any, BinaryIO
 
 sys.path.append(sys.argv[1])
 import jinja2.debug  # noqa: F401 - imported late by jinja2, when files can no longer be opened
@@ -338,7 +337,7 @@ def allow_cpu() -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
 
 
-def read_exactly(stream: io.BufferedIOBase, size: int) -> bytes | None:
+def read_exactly(stream: BinaryIO, size: int) -> bytes | None:
     body = stream.read(size)
     return body if len(body) == size else None
 
