@@ -7,7 +7,7 @@ writers starve behind SQLite's own busy handler; readers use a read-only pool wi
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from pysqlite3 import dbapi2
@@ -26,8 +26,10 @@ _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "fuse.sshfs"
 class Base(SQLModel, registry=registry()):
     """Root of all tables; its own registry lets a hot reload define them again."""
 
+    __tablename__: ClassVar[Any]
 
-def check_sqlite_version(version: tuple[int, int, int]) -> None:
+
+def check_sqlite_version(version: tuple[int, ...]) -> None:
     """Refuse a SQLite with the WAL-reset bug (https://sqlite.org/wal.html#walresetbug)."""
     fixed = (
         version >= (3, 51, 3)

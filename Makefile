@@ -1,0 +1,59 @@
+# Everything happens in .venv; `make run` is all a user needs.
+PYTHON ?= python3
+BIN := .venv/bin
+COOLDOWN := 7
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: setup run test test-deep lint format bench lock screenshots clean
+
+setup: .venv/.setup
+
+.venv/.setup: requirements/base.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install -q --require-hashes -r requirements/base.txt
+	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	$(BIN)/python -m connectors.fetch_demo
+	touch $@
+
+.venv/.setup-test: requirements/test.txt .venv/.setup
+	$(BIN)/pip install -q --require-hashes -r requirements/test.txt
+	command -v npm > /dev/null && npm install --silent --no-audit --no-fund --prefix .venv/npm axe-core@4.10.3 || true
+	touch $@
+
+run: setup
+	$(BIN)/promptstone up
+
+lint: .venv/.setup-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+# Database tests run on SQLite and PostgreSQL; faults repeat at about a tenth of `make test-deep`.
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+test-deep: lint
+	PROMPTSTONE_TEST_DEEP=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 3600
+
+format: .venv/.setup-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: .venv/.setup-test
+	$(BIN)/python -m benchmarks.batch
+
+screenshots: .venv/.setup-test
+	$(BIN)/python -m docs.screenshots
+
+# Releases younger than a week are left out: most poisoned packages are found within days.
+lock: .venv/.setup-test
+	$(BIN)/pip install -q uv
+	for extra in "base.txt" "test.txt --extra test"; do \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	    --no-emit-index-url --no-header --exclude-newer "$$(date -d '-$(COOLDOWN) days' +%F)" \
+	    pyproject.toml requirements/build.in -o requirements/$$extra || exit 1; \
+	done
+
+clean:
+	rm -rf .venv build *.egg-info
