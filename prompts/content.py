@@ -9,10 +9,12 @@ from core import canonical
 from core.errors import Invalid
 from prompts.conversion import ConversionError, convert
 from prompts.fields import JsonObject, JsonValue, Source, Text, VariableName
+from prompts.json_schema import is_json_schema
 
 Role = Literal["system", "user", "assistant"]
 Kind = Literal["text", "number", "boolean", "choice", "list", "json", "thread"]
 MAX_MESSAGES = 200
+RESERVED_OPTIONS = frozenset({"model", "messages", "stream", "stream_options", "tools", "n"})
 
 
 class Message(TypedDict):
@@ -52,6 +54,8 @@ class Variable(_Frozen):
     def _agrees(self) -> Self:
         if self.kind == "choice" and not self.choices:
             raise ValueError(f"the choice {self.name!r} has no choices; list them")
+        if self.choices and self.kind != "choice":
+            raise ValueError(f"{self.name!r} has choices but is no choice; change its kind")
         if self.default is not None:
             try:
                 converted(self, self.default)
@@ -75,11 +79,15 @@ class PromptContent(_Frozen):
     tools: tuple[JsonObject, ...] = ()
 
     @model_validator(mode="after")
-    def _unique_inputs(self) -> Self:
+    def _agrees(self) -> Self:
         names = [variable.name for variable in self.inputs]
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the variable {name!r} is declared twice; remove one")
+        for name in sorted(self.options.keys() & RESERVED_OPTIONS):
+            raise ValueError(f"the option {name!r} is set for each call; remove it")
+        if self.outputs is not None and not is_json_schema(self.outputs):
+            raise ValueError("outputs is no JSON schema; give it a type such as object")
         return self
 
     @property

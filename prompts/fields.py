@@ -1,6 +1,5 @@
 """Field types of a prompt's content: what the database and canonical JSON can hold exactly."""
 
-import keyword
 import math
 import re
 import unicodedata
@@ -10,7 +9,9 @@ from pydantic import AfterValidator, Field
 
 MAX_SOURCE = 1024 * 1024
 MAX_DEPTH = 32
-_JINJA_WORDS = frozenset({"true", "false", "none", "loop", "self", "range", "dict", "namespace"})
+_JINJA_WORDS = frozenset({"true", "false", "none", "True", "False", "None", "and", "or", "not"}) | {
+    *("in", "is", "if", "else", "loop", "self", "range", "dict", "namespace")
+}
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 
 
@@ -53,7 +54,7 @@ def _key(key: Any) -> str:
 def check_variable(name: str) -> str:
     """The name in NFC, or ValueError if a template could not read it."""
     name = unicodedata.normalize("NFC", name)
-    if name in _JINJA_WORDS or keyword.iskeyword(name):
+    if name in _JINJA_WORDS:
         raise ValueError(f"the variable {name!r} is a word of the template language; rename it")
     legal = _IDENTIFIER.fullmatch(name) and name.isidentifier() and not name.startswith("__")
     if not legal or len(name) > 128:
