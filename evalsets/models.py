@@ -235,7 +235,12 @@ class Queue(Base, table=True):
     guidelines: str = Field(default="", sa_column=Column(ExactText, nullable=False))
     show_expected: bool = False
     state: str = "open"
-    word: str | None = Field(default=None, description="words at completion, by candidate, as JSON")
+    word: str | None = Field(
+        default=None, description="words at the first reading of the complete plan, as JSON"
+    )
+    labels_hash: str | None = Field(
+        default=None, max_length=64, description="the labels at that reading"
+    )
     actor: str
     created_at: datetime = Field(default_factory=utcnow, sa_type=Moment)
     completed_at: datetime | None = Field(default=None, sa_type=Moment)
@@ -245,11 +250,15 @@ class QueueItem(Base, table=True):
     """One output to label; equal outputs of several arms are one item."""
 
     __tablename__ = "queue_items"
-    __table_args__ = (Index("ix_queue_items_key", "item_key"),)
+    __table_args__ = (
+        Index("ix_queue_items_key", "item_key"),
+        Index("ix_queue_items_open", "queue_id", "done", "position"),
+    )
     queue_id: str = Field(foreign_key="queues.id", primary_key=True)
     position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     item_key: str = Field(max_length=64)
     cell: int
+    done: bool = Field(default=False, description="kept true while a label of the item counts")
     held_by: str | None = None
     held_until: datetime | None = Field(default=None, sa_type=Moment)
 

@@ -475,6 +475,7 @@ def upgrade() -> None:
         sa.Column("show_expected", sa.Boolean(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("word", sa.String(), nullable=True),
+        sa.Column("labels_hash", sa.String(length=64), nullable=True),
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("created_at", core.types.Moment(timezone=True), nullable=False),
         sa.Column("completed_at", core.types.Moment(timezone=True), nullable=True),
@@ -520,6 +521,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("item_key", sa.String(length=64), nullable=False),
         sa.Column("cell", sa.Integer(), nullable=False),
+        sa.Column("done", sa.Boolean(), nullable=False),
         sa.Column("held_by", sa.String(), nullable=True),
         sa.Column("held_until", core.types.Moment(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
@@ -530,10 +532,12 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("queue_items", schema=None) as batch_op:
         batch_op.create_index("ix_queue_items_key", ["item_key"], unique=False)
+        batch_op.create_index("ix_queue_items_open", ["queue_id", "done", "position"], unique=False)
 
 
 def downgrade() -> None:
     with op.batch_alter_table("queue_items", schema=None) as batch_op:
+        batch_op.drop_index("ix_queue_items_open")
         batch_op.drop_index("ix_queue_items_key")
 
     op.drop_table("queue_items")
