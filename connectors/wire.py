@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 from core.canonical import Json, content_hash
+from core.errors import Unavailable
 
 Message = Mapping[str, Json]
 
@@ -24,6 +25,7 @@ FailureKind = Literal[
     "refused_address",
     "cancelled",
 ]
+Kind = Literal["openai", "langchain", "demo", "echo"]
 Structured = Literal["native", "prompt", "off"]
 
 RETRYABLE: frozenset[FailureKind] = frozenset({"timeout", "rate_limited", "server", "connection"})
@@ -34,21 +36,29 @@ FATAL_FOR_MODEL: frozenset[FailureKind] = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a call goes. `base_url` ends before `/chat/completions`; `api_key` never in repr.
+    """Where a call goes; the key is never in its repr.
 
+    `base_url` ends before `/chat/completions`. `provider` is LangChain's provider name.
     `local_allowed`: this exact host:port is on the administrator's allowlist, so a private or
-    loopback address behind it is accepted. `provider` is `provider:model` of LangChain or empty.
+    loopback address behind it is accepted. Time-outs are in seconds; `idle_timeout` is the longest
+    silence within a stream.
     """
 
     name: str
-    base_url: str
+    kind: Kind
     model_id: str
+    base_url: str = ""
+    provider: str = ""
     api_key: str | None = field(default=None, repr=False)
-    timeout_s: float = 120.0
-    idle_timeout_s: float = 60.0
+    timeout: float = 120.0
+    idle_timeout: float = 60.0
     structured: Structured = "native"
     local_allowed: bool = False
-    provider: str = ""
+
+    @property
+    def origin(self) -> str:
+        """What a request key is bound to: the same model elsewhere is another one."""
+        return self.base_url if self.kind == "openai" else f"{self.kind}:{self.provider}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +69,6 @@ class ChatRequest:
     params: Mapping[str, Json] = field(default_factory=dict[str, Json])
     schema: Mapping[str, Json] | None = None
     tools: Sequence[Mapping[str, Json]] | None = None
-    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +108,26 @@ class ChatFailure:
     fatal_for_model: bool = False
 
 
-ChatResult = ChatAnswer | ChatFailure
+class ChatError(Unavailable):
+    """A call without an answer; `failure` says why, as a value that a cell can keep."""
+
+    def __init__(self, failure: ChatFailure) -> None:
+        super().__init__(failure.message, code=failure.kind)
+        self.failure = failure
+
+
 OnDelta = Callable[[str], None]
+
+
+class Connector(Protocol):
+    """One model, whoever serves it."""
+
+    async def chat(self, request: ChatRequest, *, on_delta: OnDelta | None = None) -> ChatAnswer:
+        """Ask once, without retries; with `on_delta` the text is streamed to it piece by piece.
+
+        Raises ChatError.
+        """
+        ...
 
 
 def failure(

@@ -21,7 +21,7 @@ sha256 of (prompt, number of the attempt).
     quota             429 insufficient_quota                 echokey   401 that repeats the key
     limit-N           429 beyond N calls in flight           rpm-N     429 beyond N calls in a second
     nousage badusage  usage left out, or nonsense            nan       a NaN in the JSON
-    garbage html empty truncated nochoices deep utf8         answers that are not a chat answer
+    garbage html empty truncated nochoices deep many utf8         answers that are not a chat answer
     cut               the connection is reset half way       rst       ... before any byte
     huge50mb gzipbomb bigheader manyheaders badgzip          too much of something
     drip-S            one byte every S seconds               hang      no byte at all
@@ -111,7 +111,8 @@ def witness() -> Iterator[Witness]:
     """Start the server on a free loopback port; it ends with the block or with this process."""
     command = [sys.executable, str(Path(__file__).resolve())]
     child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    assert child.stdout is not None and child.stdin is not None
+    assert child.stdout is not None
+    assert child.stdin is not None
     try:
         yield Witness(int(child.stdout.readline()))
     finally:
@@ -223,6 +224,10 @@ class Server(asyncio.Protocol):
             task.cancel()
 
     def data_received(self, data: bytes) -> None:
+        if data.startswith(b"\x16\x03"):
+            # A TLS greeting: this port speaks plain HTTP.
+            self.transport.abort()
+            return
         self.buffer += data
         while (end := self.buffer.find(b"\r\n\r\n")) >= 0:
             lines = self.buffer[:end].decode("latin-1").split("\r\n")
@@ -232,7 +237,7 @@ class Server(asyncio.Protocol):
             }
             size = int(headers.get("content-length", 0))
             if len(self.buffer) < end + 4 + size:
-                return
+                break
             body = self.buffer[end + 4 : end + 4 + size]
             self.buffer = self.buffer[end + 4 + size :]
             self.handle(lines[0].split(" ")[1], headers, body)
@@ -279,19 +284,29 @@ class Server(asyncio.Protocol):
         wants = call.behaviours
         if "slow" in wants:
             await asyncio.sleep(wants["slow"] / 1000)
-        if self.refused(call):
-            return
-        if "fail" in wants and call.attempt <= wants["fail"]:
-            return self.error(call, 500, "server_error")
         if "hangy" in wants and call.chance() < wants["hangy"] / 100:
-            return await asyncio.sleep(FOREVER)
-        if "flaky" in wants and (chance := call.chance()) < (share := wants["flaky"] / 100):
-            status = (429, 500, 503)[int(chance / share * 3)]
-            return self.error(call, status, "flaky", retry_after=0.05)
-        for name in wants:
-            if fault := FAULTS.get(name):
-                return await fault(self, call)
-        await (self.answer_stream(call) if call.stream else self.answer_soon(call))
+            await asyncio.sleep(FOREVER)
+        if self.refused(call) or self.failed(call):
+            return
+        fault = next((FAULTS[name] for name in wants if name in FAULTS), None)
+        if fault is not None:
+            await fault(self, call)
+        elif call.stream:
+            await self.answer_stream(call)
+        else:
+            self.answer(call)
+
+    def failed(self, call: Call) -> bool:
+        """The faults of some calls only; True when an error was sent."""
+        wants = call.behaviours
+        share = wants.get("flaky", 0) / 100
+        if call.attempt <= wants.get("fail", 0):
+            self.error(call, 500, "server_error")
+        elif (chance := call.chance()) < share:
+            self.error(call, (429, 500, 503)[int(chance / share * 3)], "flaky", retry_after=0.05)
+        else:
+            return False
+        return True
 
     def refused(self, call: Call) -> bool:
         """Statuses, quotas and rates; True when an error was sent."""
@@ -305,11 +320,8 @@ class Server(asyncio.Protocol):
             self.error(call, 429, "insufficient_quota")
         elif "echokey" in wants:
             self.error(call, 401, "wrong key " + call.headers.get("authorization", ""))
-        elif (
-            "limit" in wants
-            and call.tally.in_flight > wants["limit"]
-            or "rpm" in wants
-            and self.too_fast(call)
+        elif ("limit" in wants and call.tally.in_flight > wants["limit"]) or (
+            "rpm" in wants and self.too_fast(call)
         ):
             self.error(call, 429, "rate_limit_exceeded")
         else:
@@ -374,9 +386,6 @@ class Server(asyncio.Protocol):
         if usage := self.usage(call, text):
             answer["usage"] = usage
         return orjson.dumps(answer)
-
-    async def answer_soon(self, call: Call) -> None:
-        self.answer(call)
 
     def answer(self, call: Call) -> None:
         self.send(self.completion(call))
@@ -473,6 +482,10 @@ async def nochoices(server: Server, call: Call) -> None:
 
 async def deep(server: Server, call: Call) -> None:
     server.send(b"[" * 200_000 + b"]" * 200_000)
+
+
+async def many(server: Server, call: Call) -> None:
+    server.send(b'{"choices": [' + b"[]," * 3_000_000 + b"[]]}")
 
 
 async def utf8(server: Server, call: Call) -> None:
@@ -599,27 +612,12 @@ async def redirect(server: Server, call: Call) -> None:
     server.send(b"", 307, f"Location: {location}\r\n")
 
 
-FAULTS = {
-    fault.__name__: fault
-    for fault in (
-        *(
-            garbage,
-            html,
-            empty,
-            truncated,
-            nochoices,
-            deep,
-            utf8,
-            nan,
-            cut,
-            rst,
-            hang,
-            drip,
-        ),
-        *(endless, stall, longline, errorevent, huge50mb, gzipbomb, badgzip, goodgzip),
-        *(bigheader, manyheaders, redirect),
-    )
-}
+_ALL = (
+    (garbage, html, empty, truncated, nochoices, deep, many, utf8, nan, cut, rst, hang, drip),
+    (endless, stall, longline, errorevent, huge50mb, gzipbomb, badgzip, goodgzip),
+    (bigheader, manyheaders, redirect),
+)
+FAULTS = {fault.__name__: fault for group in _ALL for fault in group}
 
 
 def control(what: str, body: dict[str, Any]) -> Any:
