@@ -1,7 +1,7 @@
 """The YAML of a prompt file, read with limits and written so that it reads back the same."""
 
 import re
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import yaml
 from yaml.composer import ComposerError
@@ -42,8 +42,6 @@ class SplitFile(NamedTuple):
 class _Loader(yaml.SafeLoader):
     """YAML 1.2's scalars (dates and `no` stay text), no aliases, no key twice."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, list[Any]]] = {}
-
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(AliasEvent):
             mark = self.peek_event().start_mark
@@ -68,6 +66,7 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+_Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern in _WORDS.items():
     _Loader.add_implicit_resolver(_tag, _pattern, None)
     _Dumper.add_implicit_resolver(_tag, _pattern, None)

@@ -1,14 +1,17 @@
 """Tables of prompts: a name, its immutable versions, and the aliases that move over them."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy import JSON, Column, UniqueConstraint
 from sqlmodel import Field
 
 from core.clock import utcnow
 from core.database import Base
 from core.types import ExactText, Moment
+from prompts.content import PromptContent
+from prompts.fields import JsonObject, Text
 
 
 class Prompt(Base, table=True):
@@ -24,6 +27,7 @@ class Prompt(Base, table=True):
     actor: str
     created_at: datetime = Field(default_factory=utcnow, sa_type=Moment)
     updated_at: datetime = Field(default_factory=utcnow, sa_type=Moment, index=True)
+    archived_at: datetime | None = Field(default=None, sa_type=Moment)
 
 
 class PromptVersion(Base, table=True):
@@ -64,3 +68,66 @@ class AliasMove(Base, table=True):
     evidence: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON))
     actor: str
     at: datetime = Field(default_factory=utcnow, sa_type=Moment)
+
+
+class PromptPublic(BaseModel):
+    """One version with what belongs to its prompt; `aliases` are those that point at it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    version: int
+    newest: int
+    hash: str
+    aliases: tuple[str, ...]
+    content: PromptContent
+    title: str | None
+    description: str
+    tags: tuple[str, ...]
+    message: str
+    based_on: int | None
+    author: str
+    created_at: datetime
+    archived: bool = False
+
+
+class PushResult(NamedTuple):
+    """The version a push or save ended at, and whether it is a new one."""
+
+    version: PromptPublic
+    created: bool
+
+
+class PromptSummary(NamedTuple):
+    """One row of the catalogue; `aliases` maps names to versions."""
+
+    name: str
+    title: str | None
+    description: str
+    tags: tuple[str, ...]
+    newest: int
+    aliases: dict[str, int]
+    author: str
+    updated_at: datetime
+
+
+class VersionSummary(NamedTuple):
+    """One row of a prompt's history."""
+
+    version: int
+    hash: str
+    message: str
+    aliases: tuple[str, ...]
+    based_on: int | None
+    author: str
+    created_at: datetime
+
+
+class PromptDraft(BaseModel):
+    """What a person typed but did not save; `content` may not be valid yet."""
+
+    model_config = ConfigDict(frozen=True)
+
+    based_on: int | None
+    content: JsonObject
+    message: Text = ""

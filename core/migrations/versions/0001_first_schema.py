@@ -141,6 +141,7 @@ def upgrade() -> None:
         sa.Column("actor", sa.String(), nullable=False),
         sa.Column("created_at", core.types.Moment(timezone=True), nullable=False),
         sa.Column("updated_at", core.types.Moment(timezone=True), nullable=False),
+        sa.Column("archived_at", core.types.Moment(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("name"),
     )

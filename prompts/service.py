@@ -1,0 +1,367 @@
+"""Prompts in the database: versions that never change, aliases that move, drafts, the catalogue.
+
+Check a content with `prompts.checks.check_content` first: nothing here compiles a template,
+because no template runs inside a transaction.
+"""
+
+from typing import Any, NamedTuple
+
+import orjson
+from sqlalchemy import Text, and_, cast, or_
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Session, col, select
+
+from core import drafts
+from core.audit import actor_of, record
+from core.clock import utcnow
+from core.errors import Conflict, Invalid
+from core.names import check_alias, check_name
+from prompts.content import PromptContent, content_hash
+from prompts.fields import check_text
+from prompts.lookup import aliases_of, find_prompt, need_prompt, need_version, public
+from prompts.models import (
+    AliasMove,
+    Prompt,
+    PromptAlias,
+    PromptDraft,
+    PromptPublic,
+    PromptSummary,
+    PromptVersion,
+    PushResult,
+    VersionSummary,
+)
+
+DRAFT = "prompt"
+
+
+class VersionConflictError(Conflict):
+    """Someone saved a newer version than the one this save was based on; it is `newer`."""
+
+    def __init__(self, newer: PromptPublic, based_on: int) -> None:
+        super().__init__(
+            f"{newer.name} got version {newer.version} from {newer.author} since you opened "
+            f"version {based_on}. Compare the two, then save on top of version {newer.version}.",
+            code="version_conflict",
+        )
+        self.newer = newer
+        self.based_on = based_on
+
+
+def get(session: Session, name: str, ref: str | int = "latest") -> PromptPublic:
+    """The version that `ref` (number, alias, `latest`) means now; raises NotFound."""
+    prompt = need_prompt(session, name)
+    return public(session, prompt, need_version(session, prompt, ref))
+
+
+def push(
+    session: Session,
+    name: str,
+    content: PromptContent,
+    *,
+    message: str = "",
+    alias: str | None = None,
+    description: str | None = None,
+    tags: tuple[str, ...] | list[str] | None = None,
+    title: str | None = None,
+) -> PushResult:
+    """Make a version unless the newest has this content; move `alias` to it in either case."""
+    prompt = _locked_or_new(session, name)
+    _describe(prompt, title, description, tags)
+    result = _save(session, prompt, content, message, prompt.newest or None)
+    if alias is not None:
+        set_alias(session, prompt.name, result.version.version, alias, reason=message)
+        result = PushResult(get(session, prompt.name, result.version.version), result.created)
+    return result
+
+
+def save_version(
+    session: Session,
+    name: str,
+    content: PromptContent,
+    *,
+    based_on: int | None,
+    message: str = "",
+) -> PushResult:
+    """Save on top of version `based_on` (None or 0: a new prompt) and forget the draft.
+
+    Raises VersionConflictError if a newer version with another content came between.
+    """
+    prompt = _locked_or_new(session, name)
+    same = prompt.newest > 0 and _newest(session, prompt).hash == content_hash(content)
+    if prompt.newest > (based_on or 0) and not same:
+        raise VersionConflictError(get(session, prompt.name), based_on or 0)
+    if (based_on or 0) > prompt.newest:
+        raise Invalid(f"{prompt.name} has no version {based_on}. Open it again, then save.")
+    result = _save(session, prompt, content, message, based_on or None)
+    drafts.drop_draft(session, DRAFT, prompt.name)
+    return result
+
+
+def restore(session: Session, name: str, ref: str | int, message: str = "") -> PushResult:
+    """The content of an earlier version as a new one; none if the newest is the same."""
+    prompt = need_prompt(session, name, lock=True)
+    version = need_version(session, prompt, ref)
+    content = PromptContent.model_validate(version.content)
+    text = message or f"Restore version {version.number}"
+    return _save(session, prompt, content, text, version.number)
+
+
+def _locked_or_new(session: Session, name: str) -> Prompt:
+    prompt = find_prompt(session, name, lock=True)
+    if prompt is not None:
+        return prompt
+    fresh = Prompt(name=check_name(name, "prompt"), actor=actor_of(session))
+    try:
+        with session.begin_nested():
+            session.add(fresh)
+            session.flush()
+    except IntegrityError:  # another process made it between the look and the insert
+        return need_prompt(session, name, lock=True)
+    return fresh
+
+
+def _newest(session: Session, prompt: Prompt) -> PromptVersion:
+    return need_version(session, prompt, prompt.newest)
+
+
+def _save(
+    session: Session, prompt: Prompt, content: PromptContent, message: str, based_on: int | None
+) -> PushResult:
+    digest = content_hash(content)
+    prompt.archived_at = None
+    session.add(prompt)
+    if prompt.newest:
+        newest = _newest(session, prompt)
+        if newest.hash == digest:
+            return PushResult(public(session, prompt, newest), created=False)
+    prompt.newest += 1
+    prompt.updated_at = utcnow()
+    version = PromptVersion(
+        prompt_id=prompt.id or 0,
+        number=prompt.newest,
+        hash=digest,
+        content=content.model_dump(mode="json"),
+        message=_text(message, "message"),
+        based_on=based_on,
+        actor=actor_of(session),
+    )
+    session.add(version)
+    session.flush()
+    drafts.touch(session, DRAFT, prompt.name, prompt.title or prompt.name)
+    return PushResult(public(session, prompt, version), created=True)
+
+
+def describe(
+    session: Session,
+    name: str,
+    *,
+    title: str | None = None,
+    description: str | None = None,
+    tags: tuple[str, ...] | list[str] | None = None,
+) -> None:
+    """Change what belongs to the prompt and to no version; None leaves a field as it is."""
+    prompt = need_prompt(session, name, lock=True)
+    _describe(prompt, title, description, tags)
+    session.add(prompt)
+    session.flush()
+
+
+def _describe(
+    prompt: Prompt,
+    title: str | None,
+    description: str | None,
+    tags: tuple[str, ...] | list[str] | None,
+) -> None:
+    if title is not None:
+        prompt.title = _text(title, "title").strip() or None
+    if description is not None:
+        prompt.description = _text(description, "description")
+    if tags is not None:
+        stripped = (_text(tag, "tag").strip() for tag in tags)
+        prompt.tags = list(dict.fromkeys(filter(None, stripped)))
+
+
+def _text(text: str, what: str) -> str:
+    try:
+        return check_text(text)
+    except ValueError as error:
+        raise Invalid(f"The {what} cannot be kept: {error}.", param=what) from None
+
+
+def rename(session: Session, name: str, new: str) -> None:
+    """Give a prompt another name; runs keep the name under which they were started."""
+    prompt = need_prompt(session, name, lock=True)
+    new = check_name(new, "prompt")
+    if new != prompt.name and find_prompt(session, new) is not None:
+        raise Conflict(f"A prompt {new!r} exists already. Choose another name.", param="name")
+    old, prompt.name = prompt.name, new
+    session.add(prompt)
+    session.flush()
+    record(session, "prompt.rename", new, {"from": old})
+
+
+def archive(session: Session, name: str, *, archived: bool = True) -> None:
+    """Take a prompt out of the catalogue, or bring it back; its versions stay readable."""
+    prompt = need_prompt(session, name, lock=True)
+    prompt.archived_at = utcnow() if archived else None
+    session.add(prompt)
+    session.flush()
+    record(session, "prompt.archive" if archived else "prompt.unarchive", prompt.name, {})
+
+
+def set_alias(
+    session: Session,
+    name: str,
+    version: str | int,
+    alias: str,
+    *,
+    reason: str = "",
+    evidence: dict[str, Any] | None = None,
+) -> AliasMove | None:
+    """Point `alias` at a version and keep the move with its reason; None if it is there already.
+
+    `evidence` is JSON that tells why, such as `{"run": ID, "verdict": …}`.
+    """
+    prompt = need_prompt(session, name, lock=True)
+    alias = check_alias(alias)
+    number = need_version(session, prompt, version).number
+    found = session.get(PromptAlias, (prompt.id, alias))
+    before = found.version if found else None
+    if before == number:
+        return None
+    found = found or PromptAlias(prompt_id=prompt.id or 0, name=alias, version=number)
+    found.version = number
+    session.add(found)
+    move = AliasMove(
+        prompt_id=prompt.id or 0,
+        alias=alias,
+        from_version=before,
+        to_version=number,
+        reason=_text(reason, "reason"),
+        evidence=evidence,
+        actor=actor_of(session),
+    )
+    session.add(move)
+    detail: dict[str, object] = {"alias": alias, "from": before, "to": number, "reason": reason}
+    record(session, "prompt.alias", prompt.name, {**detail, "evidence": evidence})
+    session.flush()
+    return move
+
+
+def alias_moves(session: Session, name: str, alias: str | None = None) -> list[AliasMove]:
+    """The moves of a prompt's aliases, newest first."""
+    prompt = need_prompt(session, name)
+    query = select(AliasMove).where(AliasMove.prompt_id == prompt.id)
+    if alias is not None:
+        query = query.where(AliasMove.alias == alias)
+    return list(session.exec(query.order_by(col(AliasMove.id).desc())))
+
+
+def history(
+    session: Session, name: str, *, before: int | None = None, limit: int = 200
+) -> list[VersionSummary]:
+    """The versions, newest first, from below number `before`."""
+    prompt = need_prompt(session, name)
+    query = select(PromptVersion).where(PromptVersion.prompt_id == prompt.id)
+    if before is not None:
+        query = query.where(PromptVersion.number < before)
+    names = aliases_of(session, [prompt.id]).get(prompt.id or 0, {})
+    return [
+        VersionSummary(
+            version=v.number,
+            hash=v.hash,
+            message=v.message,
+            aliases=tuple(alias for alias, number in names.items() if number == v.number),
+            based_on=v.based_on,
+            author=v.actor,
+            created_at=v.created_at,
+        )
+        for v in session.exec(query.order_by(col(PromptVersion.number).desc()).limit(limit))
+    ]
+
+
+def list_prompts(
+    session: Session,
+    *,
+    search: str | None = None,
+    tag: str | None = None,
+    folder: str | None = None,
+    after: str | None = None,
+    limit: int = 50,
+    archived: bool = False,
+) -> list[PromptSummary]:
+    """A page of the catalogue by name, from behind `after`.
+
+    `search` looks, without regard to case, into name, title, description, tags and the newest
+    version's text; `folder` holds what begins with it and a slash.
+    """
+    newest = and_(
+        col(PromptVersion.prompt_id) == col(Prompt.id),
+        col(PromptVersion.number) == col(Prompt.newest),
+    )
+    query = select(Prompt).join(PromptVersion, newest).order_by(col(Prompt.name)).limit(limit)
+    query = query.where(col(Prompt.archived_at).is_not(None) == archived)
+    tags = cast(col(Prompt.tags), Text)
+    if tag is not None:
+        query = query.where(tags.contains(orjson.dumps(tag).decode(), autoescape=True))
+    if folder:
+        query = query.where(col(Prompt.name).startswith(folder.strip("/") + "/", autoescape=True))
+    if after is not None:
+        query = query.where(col(Prompt.name) > after)
+    for word in (search or "").split():
+        texts = (col(Prompt.name), col(Prompt.title), col(Prompt.description), tags)
+        places = (*texts, cast(col(PromptVersion.content), Text))
+        query = query.where(or_(*(p.icontains(word, autoescape=True) for p in places)))
+    found = list(session.exec(query))
+    aliases = aliases_of(session, [prompt.id for prompt in found])
+    return [_summary(prompt, aliases.get(prompt.id or 0, {})) for prompt in found]
+
+
+def _summary(prompt: Prompt, aliases: dict[str, int]) -> PromptSummary:
+    return PromptSummary(
+        name=prompt.name,
+        title=prompt.title,
+        description=prompt.description,
+        tags=tuple(prompt.tags),
+        newest=prompt.newest,
+        aliases=aliases,
+        author=prompt.actor,
+        updated_at=prompt.updated_at,
+    )
+
+
+class Facets(NamedTuple):
+    """Folders and tags of the catalogue, each with how many prompts it holds."""
+
+    folders: dict[str, int]
+    tags: dict[str, int]
+
+
+def facets(session: Session) -> Facets:
+    """What the catalogue can be narrowed by; a folder counts what lies in its folders too."""
+    found = Facets({}, {})
+    query = select(Prompt.name, Prompt.tags).where(col(Prompt.archived_at).is_(None))
+    for name, tags in session.exec(query.order_by(col(Prompt.name))):
+        parts = name.split("/")[:-1]
+        for depth in range(1, len(parts) + 1):
+            folder = "/".join(parts[:depth])
+            found.folders[folder] = found.folders.get(folder, 0) + 1
+        for tag in tags:
+            found.tags[tag] = found.tags.get(tag, 0) + 1
+    return found
+
+
+def save_draft(session: Session, name: str, draft: PromptDraft) -> None:
+    """Keep what the session's actor typed into a prompt; call it within 1 s of the last key."""
+    drafts.save_draft(session, DRAFT, check_name(name, "prompt"), draft.model_dump_json())
+
+
+def load_draft(session: Session, actor: str, name: str) -> PromptDraft | None:
+    """What `actor` typed into a prompt and did not save."""
+    found = drafts.load_draft(session, actor, DRAFT, check_name(name, "prompt"))
+    return PromptDraft.model_validate_json(found.content) if found else None
+
+
+def drop_draft(session: Session, name: str) -> None:
+    """Forget the draft of the session's actor."""
+    drafts.drop_draft(session, DRAFT, check_name(name, "prompt"))
