@@ -52,12 +52,12 @@ def _case_draws(n_cases: int) -> "list[NDArray[np.intp]]":
 def sign_flip_test(case_sums: Sequence[float]) -> float:
     """Two-sided p of Σ Sᵢ under random signs: exact to 13 cases, then 9,999 draws.
 
-    Drawn: (hits + 1)/(draws + 1), Phipson & Smyth 2010. All zero: 1.
+    Drawn: (hits + 1)/(draws + 1), Phipson & Smyth 2010. All zero, or one case alone: 1.
     """
     import numpy as np
     from scipy.stats import permutation_test
 
-    if not any(case_sums):
+    if not any(case_sums) or len(case_sums) == 1:
         return 1.0
     result = permutation_test(
         (np.asarray(case_sums, float),),
@@ -79,6 +79,8 @@ def permutation_of_means(candidate: Sequence[float], baseline: Sequence[float]) 
 
     if len(set(candidate) | set(baseline)) == 1:
         return 1.0
+    if min(len(candidate), len(baseline)) == 1:
+        return _one_against_many(candidate, baseline)
     result = permutation_test(
         (np.asarray(candidate, float), np.asarray(baseline, float)),
         lambda ours, theirs, axis: np.abs(ours.mean(axis=axis) - theirs.mean(axis=axis)),
@@ -90,6 +92,15 @@ def permutation_of_means(candidate: Sequence[float], baseline: Sequence[float]) 
         rng=np.random.default_rng(SEED),
     )
     return float(result.pvalue)
+
+
+def _one_against_many(candidate: Sequence[float], baseline: Sequence[float]) -> float:
+    """Every value once as the lone one; SciPy refuses samples of one."""
+    pooled = [*candidate, *baseline]
+    n, total = len(pooled), sum(pooled)
+    gaps = [abs(value - (total - value) / (n - 1)) for value in pooled]
+    seen = gaps[0] if len(candidate) == 1 else gaps[-1]
+    return sum(gap >= seen - 1e-12 for gap in gaps) / n
 
 
 def _batch(size: int) -> int:
