@@ -2,7 +2,7 @@
 
 A text that a spreadsheet program would take for a formula gets a leading apostrophe (OWASP ASVS
 1.2.10); so does one that already looks escaped, which makes the way back unambiguous. Control
-characters travel as `_x0000_` (ECMA-376 part 1, 22.9.2.19, ST_Xstring).
+characters and lone surrogates travel as `_x0000_` (ECMA-376 part 1, 22.9.2.19, ST_Xstring).
 """
 
 import re
@@ -10,8 +10,8 @@ import re
 _STARTS = "=+\\-@\t\r\n\x00＝＋－＠"
 _ESCAPABLE = re.compile(f"'*[{_STARTS}]")
 _ESCAPED = re.compile(f"'+[{_STARTS}]")
-_CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"
-_CODE = "x(?:00[01][0-9A-Fa-f]|005[Ff]|[Ff]{3}[EeFf])"
+_CONTROLS = "\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff"
+_CODE = "x(?:00[01][0-9A-Fa-f]|005[Ff]|[Dd][89A-Fa-f][0-9A-Fa-f]{2}|[Ff]{3}[EeFf])"
 _CONTROL = re.compile(f"[{_CONTROLS}]")
 _LITERAL = re.compile(f"_(?={_CODE}[_{_CONTROLS}\r])")
 _ENCODED = re.compile(f"_{_CODE}_")

@@ -39,7 +39,7 @@ def find_layout(
         next(read_records(file, encoding, delimiter, quoted=quoted), None)
     header = find_header(records, header_line, skip=1 if wanted else 0)
     line, cells = records[header]
-    names = column_names(Record(line, [unescape_cell(cell) for cell in cells]), notices)
+    names = column_names(Record(line, [unescape_cell(cell.strip()) for cell in cells]), notices)
     return Layout(delimiter, quoted, header, names)
 
 
@@ -115,8 +115,7 @@ def column_names(header: Record, notices: list[str]) -> list[str]:
     if header.line > 1:
         where = "line 1" if header.line == 2 else f"lines 1 to {header.line - 1}"
         notices.append(f"{where} before the header skipped")
-    cells = [cell.strip() for cell in header.cells]
-    cells = cells[: width_of(cells)]
+    cells = header.cells[: width_of(header.cells)]
     names = [name or f"column_{index}" for index, name in enumerate(cells, 1)]
     if unnamed := [name for name, cell in zip(names, cells, strict=True) if not cell]:
         notices.append(f"columns without a name are called {', '.join(unnamed)}"[:200])

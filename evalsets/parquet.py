@@ -58,6 +58,7 @@ def _rows(found: pq.ParquetFile) -> Iterator[RawRow]:
         for batch in found.iter_batches(batch_size=_BATCH):
             if batch.nbytes > MAX_CONTENT_BYTES:
                 raise TooLarge(f"line {line + 1}: from here the rows are too large. Shorten them")
+            batch.validate(full=True)
             columns = [_column(batch.column(index)) for index in range(batch.num_columns)]
             for cells in zip(*columns, strict=True):
                 line += 1

@@ -150,7 +150,7 @@ def _cases(rows: Iterator[tuple[Any, ...]], notices: list[str]) -> Iterator[RawR
 
 
 def _header_text(cell: Any) -> str:
-    return "" if cell is None else str(_value(cell))
+    return "" if cell is None else str(_value(cell.strip() if isinstance(cell, str) else cell))
 
 
 def _values(names: list[str], cells: tuple[Any, ...]) -> dict[str, Json]:
