@@ -1,0 +1,11 @@
+"""How every group of commands is made."""
+
+import typer
+
+
+def new_group(help_text: str | None = None) -> typer.Typer:
+    """A Typer app in our manner: plain help, no completion, help when no command is given."""
+    return typer.Typer(
+        help=help_text, rich_markup_mode=None, add_completion=False,
+        pretty_exceptions_enable=False, no_args_is_help=help_text is not None,
+    )  # fmt: skip

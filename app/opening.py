@@ -1,0 +1,83 @@
+"""Open the database of a data folder, never taking a lost or damaged one for a new one."""
+
+from pathlib import Path
+
+from pysqlite3 import dbapi2
+from sqlalchemy.exc import DatabaseError
+
+from core.database import Database
+from core.errors import Unavailable
+from core.migrate import migrate
+from core.models import User
+from core.settings import Settings
+from core.users import ADMIN, ensure_admin
+
+_MAGIC = b"SQLite format 3\x00"
+_RESTORE = (
+    "Restore your newest backup into an empty folder with "
+    "`promptstone --data-dir NEWFOLDER restore FILE`"
+)
+
+
+def open_database(settings: Settings) -> Database:
+    """The migrated database; raises Unavailable when its file vanished or is not a database."""
+    marker = settings.data / "database.marker"
+    sqlite = settings.url.startswith("sqlite")
+    if sqlite:
+        _check_file(settings.data / "promptstone.db", marker)
+    database = Database(settings)
+    try:
+        migrate(database)
+    except DatabaseError as error:
+        database.close()
+        if sqlite and isinstance(error.orig, dbapi2.DatabaseError):
+            raise damaged(settings.data / "promptstone.db", str(error.orig)) from error
+        raise Unavailable(
+            f"The database cannot be opened: {str(error.orig).splitlines()[0]}. "
+            "Check PROMPTSTONE_DATABASE_URL and that the server runs."
+        ) from error
+    _first_rows(database)
+    if sqlite and not marker.exists():
+        marker.write_text("promptstone.db was made here; a start without it is refused.\n")
+    return database
+
+
+def _first_rows(database: Database) -> None:
+    """The administrator, without a password, and the models that need no key."""
+    with database.read_scope() as session:
+        if session.get(User, ADMIN) is not None:
+            return
+    with database.session_scope("system") as session:
+        ensure_admin(session)
+
+
+def check_integrity(database: Database) -> None:
+    """Walk every page of a SQLite file; raises Unavailable with the way to a backup."""
+    if not database.is_sqlite:
+        return
+    path = database.settings.data / "promptstone.db"
+    try:
+        with database.reader.connect() as connection:
+            found = connection.exec_driver_sql("PRAGMA integrity_check(1)").scalar()
+    except DatabaseError as error:
+        raise damaged(path, str(error.orig)) from error
+    if found != "ok":
+        raise damaged(path, str(found).splitlines()[-1])
+
+
+def damaged(path: Path, why: str) -> Unavailable:
+    """The error of a database file that cannot be trusted."""
+    return Unavailable(f"The database {path} is damaged ({why}). Nothing was changed. {_RESTORE}.")
+
+
+def _check_file(path: Path, marker: Path) -> None:
+    size = path.stat().st_size if path.exists() else 0
+    if size == 0 and marker.exists():
+        raise Unavailable(
+            f"This data folder had a database, but {path} is missing or empty. {_RESTORE}, or "
+            f"remove {marker} to begin with an empty one."
+        )
+    if size:
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise damaged(path, "it does not begin like a SQLite database")

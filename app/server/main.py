@@ -1,0 +1,66 @@
+"""The whole application of one process: our routes first, the workspace mounted last."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse
+from starlette.types import ASGIApp
+
+from app.server import docs, health, sign_in
+from app.server.context import cookie_name
+from app.server.errors import add_handlers, error_answer
+from app.server.guard import Guard
+from app.server.hosts import host_rule
+from app.server.sessions import Sessions
+from core.database import Database
+
+SCRIPT = Path(__file__).parents[1] / "workspace" / "main.py"
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
+
+
+def guarded(api: ASGIApp, database: Database) -> Guard:
+    """`api` behind the session check."""
+    settings = database.settings
+    rule = host_rule(settings.host, settings.allowed_hosts)
+    return Guard(api, Sessions(database), rule, cookie_name(settings))
+
+
+def build(lifespan: Lifespan, *, workspace: bool) -> FastAPI:
+    """The routes; with `workspace` also the pages. `lifespan` surrounds Streamlit's own."""
+    ui = None
+    if workspace:
+        from streamlit.starlette import App
+
+        ui = App(SCRIPT)
+
+    @asynccontextmanager
+    async def combined(api: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(lifespan(api))
+            if ui is not None:
+                await stack.enter_async_context(ui_lifespan(api))
+            yield
+
+    ui_lifespan = ui.lifespan() if ui is not None else None
+    api = FastAPI(
+        title="Promptstone", version=version("promptstone"), lifespan=combined,
+        docs_url=None, redoc_url=None, swagger_ui_oauth2_redirect_url=None,
+    )  # fmt: skip
+    add_handlers(api)
+    for router in (health.router, sign_in.router, docs.router):
+        api.include_router(router)
+    for prefix in ("/v1", "/apps", "/api", "/ui"):
+        api.add_api_route(
+            prefix + "/{path:path}", _nothing_here, methods=_METHODS, include_in_schema=False
+        )
+    if ui is not None:
+        api.mount("/", ui)
+    return api
+
+
+async def _nothing_here(request: Request) -> JSONResponse:
+    return error_answer(404, f"There is no {request.url.path}. See /docs for what there is.")
