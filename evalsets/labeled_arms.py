@@ -1,0 +1,163 @@
+"""What labels say about the arms of a run: shares, deciding cases, agreement, cost per good."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+
+from sqlmodel import Session, col, select
+
+from evalsets.agreement import Agreement, agreement
+from evalsets.cells import CellKey, CellValue, State
+from evalsets.label_state import LabelState, label_state
+from evalsets.models import Answer, Cell
+from evalsets.quantiles import Interval
+from evalsets.run_cells import RunCell, RunCells, load_cells
+from evalsets.statistics import CaseCost, CostPerGood, cost_per_good, share_of_good
+
+
+@dataclass(frozen=True)
+class ArmLabels:
+    """Cells of an arm by label. `unlabeled` has an output and no label, disputed ones included."""
+
+    arm: str
+    good: int
+    bad: int
+    skip: int
+    unlabeled: int
+    disputed: int
+    share: float | None
+    ci95: Interval | None
+
+
+def share_of_labels(session: Session, run_id: str) -> list[ArmLabels]:
+    """Share of good of every arm in the manifest's order, with its interval (STATISTICS 2)."""
+    cells = load_cells(session, run_id)
+    states = label_state(session, run_id).states()
+    return [
+        _arm_labels(name, rows, states)
+        for name, rows in zip(cells.arms, cells.by_arm(), strict=True)
+    ]
+
+
+def _arm_labels(name: str, rows: Sequence[RunCell], states: Mapping[str, State]) -> ArmLabels:
+    values = cell_values(rows, states)
+    cases: dict[str, list[float]] = {}
+    for key, value in values.items():
+        if value in (State.GOOD, State.BAD):
+            cases.setdefault(key.case, []).append(float(value is State.GOOD))
+    share = share_of_good(list(cases.values()))
+    said = [states.get(row.item_key or "") for row in rows if row.state == "succeeded"]
+    good, bad, skip = (said.count(state) for state in (State.GOOD, State.BAD, State.SKIP))
+    return ArmLabels(
+        arm=name,
+        good=good,
+        bad=bad,
+        skip=skip,
+        unlabeled=len(said) - good - bad - skip,
+        disputed=said.count(State.DISPUTED),
+        share=share.share,
+        ci95=share.ci95,
+    )
+
+
+def cell_values(rows: Iterable[RunCell], states: Mapping[str, State]) -> dict[CellKey, CellValue]:
+    """Cells of one arm as the statistics take them; a pending cell is unlabeled."""
+    found: dict[CellKey, CellValue] = {}
+    for row in rows:
+        if row.state == "failed":
+            found[row.key] = State.FAILED
+        else:
+            found[row.key] = states.get(row.item_key or "", State.UNLABELED)
+    return found
+
+
+class Deciding(NamedTuple):
+    """A pair in which exactly one arm is good."""
+
+    case_id: str
+    repeat: int
+    baseline_cell: int
+    candidate_cell: int
+    candidate_better: bool
+
+
+def what_decides(
+    cells: RunCells, states: Mapping[str, State], baseline: int, candidate: int
+) -> list[Deciding]:
+    """The pairs in which two arms differ by label, in the order of the cases."""
+    arms = cells.by_arm()
+    theirs = {row.key: row for row in arms[baseline]}
+    found: list[Deciding] = []
+    for row in arms[candidate]:
+        other = theirs.get(row.key)
+        if other is not None:
+            ours = states.get(row.item_key or "")
+            said = {ours, states.get(other.item_key or "")}
+            if said == {State.GOOD, State.BAD}:
+                found.append(
+                    Deciding(row.case_id, row.repeat, other.number, row.number, ours is State.GOOD)
+                )
+    return found
+
+
+def run_agreement(session: Session, run_id: str) -> Agreement:
+    """How far the annotators of a run agree on good and bad (STATISTICS 8); a skip is missing."""
+    return agreement_of(label_state(session, run_id))
+
+
+def agreement_of(state: LabelState) -> Agreement:
+    """The same of labels at hand; adjudications are no opinion of an annotator."""
+    names = state.annotators
+    column = {name: place for place, name in enumerate(names)}
+    ratings: list[list[str | None]] = []
+    for item in sorted(state.votes):
+        row: list[str | None] = [None] * len(names)
+        for one in state.votes[item]:
+            if one.label in ("good", "bad") and not one.adjudicated:
+                row[column[one.annotator]] = one.label
+        ratings.append(row)
+    return agreement(names, ratings)
+
+
+def costs_per_good(
+    session: Session, run_id: str, costs: Sequence[Decimal | None], succeeded: Sequence[int]
+) -> list[CostPerGood]:
+    """Cost per good answer of every arm (STATISTICS 11).
+
+    `costs`: USD of every arm with failed attempts, a cached cell at the price of its first call,
+    None when any part is unpriced; `succeeded`: its cells with an output.
+    """
+    cells = load_cells(session, run_id)
+    states = label_state(session, run_id).states()
+    query = select(Cell.number, Answer.cost).join(Answer, col(Answer.id) == Cell.answer_id)
+    paid = dict(session.execute(query.where(Cell.run_id == run_id)).all())
+    return [
+        cost_per_good(_case_costs(rows, states, paid), costs[arm], succeeded[arm])
+        for arm, rows in enumerate(cells.by_arm())
+    ]
+
+
+def _case_costs(
+    rows: Iterable[RunCell],
+    states: Mapping[str, State],
+    paid: Mapping[int, Decimal | None],
+) -> list[CaseCost]:
+    cases: dict[str, list[tuple[Decimal | None, bool]]] = {}
+    for row in rows:
+        said = states.get(row.item_key or "")
+        if said in (State.GOOD, State.BAD):
+            cell = (paid.get(row.number), said is State.GOOD)
+            cases.setdefault(row.key.case, []).append(cell)
+    return [
+        CaseCost(
+            cost=None if any(cost is None for cost, _ in found) else _total(found),
+            good=sum(good for _, good in found),
+            labeled=len(found),
+        )
+        for found in cases.values()
+    ]
+
+
+def _total(found: Sequence[tuple[Decimal | None, bool]]) -> Decimal:
+    return sum((cost for cost, _ in found if cost is not None), Decimal(0))
