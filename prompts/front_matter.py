@@ -101,7 +101,7 @@ def _load(source: str, lines_before: int) -> dict[str, Any]:
     if len(source) > MAX_FRONT_MATTER:
         raise TooLarge("The front matter is larger than 256 KiB. Shorten it.")
     try:
-        value = yaml.load(source, Loader=_Loader)  # noqa: S506 - a SafeLoader with fewer powers
+        value = _Loader(source).get_single_data()
         value = check_json({} if value is None else value)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 + lines_before if error.problem_mark else "?"
