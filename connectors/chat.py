@@ -103,7 +103,12 @@ class ChatClient:
         """Ask once; with `on_delta` the answer is streamed to it. Raises ChatError."""
         started = time.perf_counter()
         try:
-            return await self._ask(target, request, on_delta, started)
+            try:
+                return await self._ask(target, request, on_delta, started)
+            except aiohttp.ClientOSError as error:
+                if not _unsent(error):
+                    raise
+                return await self._ask(target, request, on_delta, started)
         except (ChatError, asyncio.CancelledError):
             raise
         except Exception as error:
@@ -168,6 +173,12 @@ def _encode(target: Target, body: Mapping[str, object]) -> bytes:
         raise ChatError(describe("bad_request", target, detail=detail)) from None
 
 
+def _unsent(error: aiohttp.ClientOSError) -> bool:
+    """Whether a kept connection was found closed before a single byte of the call was written."""
+    cause = error.__cause__
+    return isinstance(cause, aiohttp.ClientConnectionResetError) and "closing" in str(cause)
+
+
 async def _refusal_of(target: Target, response: aiohttp.ClientResponse) -> ChatFailure:
     raw = bytearray()
     try:
@@ -197,6 +208,7 @@ async def _read_stream(
     first: float | None = None
     async for payload in _payloads(response, reader):
         if payload == b"[DONE]":
+            await _leave(response)
             break
         text = add_chunk(reply, parse_json(payload))
         if first is None and (text or reply.tool_calls):
@@ -210,6 +222,16 @@ async def _read_stream(
             raise ChatError(describe("connection", target, detail=detail))
     reply.text = "".join(texts)
     return reply, first
+
+
+async def _leave(response: aiohttp.ClientResponse) -> None:
+    """Read the little that follows `[DONE]`, so that the connection can be used again."""
+    try:
+        async with asyncio.timeout(0.2):
+            async for _ in _pieces(response, MAX_ERROR):
+                pass
+    except (TimeoutError, TooLarge, Garbage, aiohttp.ClientError):
+        response.close()
 
 
 async def _payloads(response: aiohttp.ClientResponse, reader: SseReader) -> AsyncIterator[bytes]:
