@@ -12,12 +12,16 @@ import time
 from pathlib import Path
 from typing import Any
 
-_WORKER = Path(__file__).with_name("render_worker.py")
+WORKER = Path(__file__).with_name("render_worker.py")
 START_SECONDS = 20.0
 
 
 class WorkerDiedError(Exception):
     """The child ended, or was killed, before it had answered; the text says why."""
+
+
+class _KilledError(WorkerDiedError):
+    """Someone else ended the child."""
 
 
 def _jinja_folder() -> str:
@@ -44,7 +48,7 @@ class RenderProcess:
             return
         self.kill()
         self._child = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", str(_WORKER), _jinja_folder()],
+            [sys.executable, "-I", "-S", "-B", str(WORKER), _jinja_folder()],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -57,7 +61,13 @@ class RenderProcess:
     def ask(self, request: bytes, seconds: float) -> Any:
         """The answer to one JSON request; raises WorkerDiedError after at most `seconds`."""
         self.start()
-        return json.loads(self._exchange(request, seconds))
+        try:
+            return json.loads(self._exchange(request, seconds))
+        except (
+            _KilledError
+        ):  # by someone else, such as the system short of memory: no template's fault
+            self.start()
+            return json.loads(self._exchange(request, seconds))
 
     def kill(self) -> None:
         """End the child and close its pipes."""
@@ -79,9 +89,9 @@ class RenderProcess:
             size = int.from_bytes(self._read(4, deadline), "big")
             return self._read(size, deadline)
         except (OSError, EOFError):
-            reason = self._reason()
+            error = self._death()
             self.kill()
-            raise WorkerDiedError(reason) from None
+            raise error from None
         except BaseException:  # an answer that nobody reads would be taken for the next one's
             self.kill()
             raise
@@ -119,10 +129,13 @@ class RenderProcess:
         if left <= 0 or not poll.poll(left * 1000):
             raise WorkerDiedError("it took too long")
 
-    def _reason(self) -> str:
+    def _death(self) -> WorkerDiedError:
         """What ended the child, as far as its exit status tells."""
         assert self._child is not None
         with contextlib.suppress(subprocess.TimeoutExpired):
-            if self._child.wait(1.0) == -signal.SIGXCPU:
-                return "it took more than 2 seconds of computing"
-        return "it needs too much memory"
+            status = self._child.wait(1.0)
+            if status == -signal.SIGXCPU:
+                return WorkerDiedError("it took more than 2 seconds of computing")
+            if status in (-signal.SIGKILL, -signal.SIGTERM):
+                return _KilledError("its process was ended from outside")
+        return WorkerDiedError("it needs too much memory")

@@ -11,13 +11,21 @@ import re
 import resource
 import sys
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.machinery import BuiltinImporter, FrozenImporter
 from typing import Any, BinaryIO
 
 sys.path.append(sys.argv[1])
 import jinja2.debug  # noqa: F401 - imported late by jinja2, when files can no longer be opened
-from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, meta, nodes
+from jinja2 import (
+    Environment,
+    StrictUndefined,
+    Template,
+    TemplateSyntaxError,
+    Undefined,
+    meta,
+    nodes,
+)
 from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 from jinja2.utils import Namespace
@@ -34,10 +42,11 @@ FORBIDDEN = {
     nodes.FromImport: "from … import",
     nodes.Extends: "extends",
 }
-PRINTABLE = (str, int, float, list, tuple, dict, type(None), StrictUndefined)
+PRINTABLE = (str, int, float, list, tuple, dict, type(None), Undefined)
 GUARDS = {"defined", "undefined", "default", "d"}
 WARM_UP = (
-    r"{% for x in xs %}{{ '\n' ~ x|upper }}{% endfor %}{{ xs|pprint|wordwrap(9) }}{{ xs|tojson }}"
+    "{% for x in xs %}{{ '\\n' ~ x|upper }}{% endfor %}{% set \xe9 = 1 %}"
+    "{{ xs|pprint|wordwrap(9)|striptags }}"
 )
 Json = dict[str, Any]
 
@@ -65,17 +74,18 @@ class Thread(list[Any]):
         return self.mark
 
 
+Thread.__name__, Thread.__module__ = "list", "builtins"  # what error texts call it
+
+
 def printable(value: Any) -> Any:
     """Refuse what would print as an address or an object, and say what was probably meant."""
     if isinstance(value, PRINTABLE):
         return value
-    if isinstance(value, Iterator):
-        raise ProblemError(
-            "runtime", "a filter like map or select gives no text; add |list or |join"
-        )
     if callable(value):
         raise ProblemError("runtime", "a function was printed without calling it; add ()")
-    raise ProblemError("runtime", f"a value of type {type(value).__name__} cannot be printed")
+    kind = type(value).__name__
+    advice = "; add |list or |join" if isinstance(value, Iterable) else ""
+    raise ProblemError("runtime", f"a value of type {kind} cannot be printed{advice}")
 
 
 def to_json(value: Any, indent: int | None = None) -> str:

@@ -110,6 +110,13 @@ class _Encoded(NamedTuple):
     json: str
 
 
+class _Frame(NamedTuple):
+    """A render request up to its inputs, and the request that only compiles the same sources."""
+
+    start: bytes
+    compiling: bytes
+
+
 class Renderer:
     """A pool of workers with a synchronous and an asynchronous face; safe to share by threads."""
 
@@ -203,20 +210,20 @@ class Renderer:
         finally:
             self._idle.put(worker)
 
-    def _group(self, frame: tuple[str, str], group: list[str]) -> list[Any]:
+    def _group(self, frame: _Frame, group: list[str]) -> list[Any]:
         """The worker's answers to a group; a dead group is repeated singly, so one alone fails."""
         with self._worker() as worker:
             if len(group) > 1:
                 with contextlib.suppress(WorkerDiedError):
                     return worker.ask(_request(frame, group), GROUP_WALL_SECONDS)
                 try:
-                    worker.ask(_request(frame, []), WALL_SECONDS)
+                    worker.ask(frame.compiling, WALL_SECONDS)
                 except WorkerDiedError as death:
                     return [_dead(death)] * len(group)
             return [self._single(worker, frame, item) for item in group]
 
     @staticmethod
-    def _single(worker: RenderProcess, frame: tuple[str, str], item: str) -> Any:
+    def _single(worker: RenderProcess, frame: _Frame, item: str) -> Any:
         try:
             return worker.ask(_request(frame, [item]), WALL_SECONDS)[0]
         except WorkerDiedError as death:
@@ -227,15 +234,17 @@ def _dead(death: WorkerDiedError) -> dict[str, Any]:
     return {"kind": "limit", "text": str(death)}
 
 
-def _frame(messages: Sequence[MessageTemplate], threads: frozenset[str]) -> tuple[str, str]:
-    """What stands before and after the inputs in a request."""
+def _frame(messages: Sequence[MessageTemplate], threads: frozenset[str]) -> _Frame:
     sources = json.dumps([m.content for m in messages])
     names = json.dumps(sorted(threads))
-    return f'{{"op":"render","sources":{sources},"threads":{names},"inputs":[', "]}"
+    return _Frame(
+        f'{{"op":"render","sources":{sources},"threads":{names},"inputs":['.encode("ascii"),
+        f'{{"op":"variables","sources":{sources}}}'.encode("ascii"),
+    )
 
 
-def _request(frame: tuple[str, str], group: list[str]) -> bytes:
-    return (frame[0] + ",".join(group) + frame[1]).encode("ascii")
+def _request(frame: _Frame, group: list[str]) -> bytes:
+    return frame.start + ",".join(group).encode("ascii") + b"]}"
 
 
 def _encode(values: Mapping[str, Any], threads: frozenset[str]) -> _Encoded:
