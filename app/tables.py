@@ -1,0 +1,9 @@
+"""All tables of all rooms, for what works on the whole database."""
+
+import connectors.models
+import core.models
+import evalsets.models
+import prompts.models
+
+MODULES = (connectors.models, core.models, evalsets.models, prompts.models)
+"""Importing them has put their tables into `core.database.Base.metadata`."""
