@@ -1,0 +1,75 @@
+// Mounted once. What it adds is comfort: without it every page still works with the mouse.
+const deepActive = () => {
+  let node = document.activeElement
+  while (node && node.shadowRoot && node.shadowRoot.activeElement) {
+    node = node.shadowRoot.activeElement
+  }
+  return node
+}
+
+const isField = (node) =>
+  !!node && (node.tagName === "TEXTAREA" || node.isContentEditable ||
+    (node.tagName === "INPUT" && !["checkbox", "radio", "button", "file"].includes(node.type)))
+
+// The first text field inside an element, looking into the shadow roots of components too.
+const fieldWithin = (root) => {
+  const direct = root.querySelector("textarea, input:not([type=checkbox]):not([type=radio])")
+  if (direct) return direct
+  for (const node of root.querySelectorAll("*")) {
+    const inner = node.shadowRoot && fieldWithin(node.shadowRoot)
+    if (inner) return inner
+  }
+  return null
+}
+
+const focusField = (key) => {
+  const root = document.querySelector(".st-key-" + key)
+  const field = root && fieldWithin(root)
+  if (field) field.focus()
+  return !!field
+}
+
+const withoutSel = (address) => {
+  const url = new URL(address, location.href)
+  url.searchParams.delete("sel")
+  return url.href
+}
+
+const install = (state) => {
+  const push = history.pushState.bind(history)
+  history.pushState = (data, title, address) =>
+    address != null && withoutSel(address) === withoutSel(location.href)
+      ? history.replaceState(data, title, address)
+      : push(data, title, address)
+
+  const stop = (event) => {
+    event.preventDefault()
+    event.stopImmediatePropagation()
+  }
+  window.addEventListener("keydown", (event) => {
+    if (event.isComposing || event.keyCode === 229) return
+    const field = deepActive()
+    const typing = isField(field)
+    const bare = !event.ctrlKey && !event.metaKey && !event.altKey
+    if (event.key === "Escape" && typing) {
+      field.blur()
+      return stop(event)
+    }
+    if (!bare || typing || event.key.length !== 1) return
+    if (event.repeat) return stop(event)
+    if (document.querySelector('[role="dialog"]')) return
+    const name = event.key === "/" ? "goto" : state.fields[event.key.toLowerCase()]
+    if (name && focusField(name)) stop(event)
+  }, true)
+}
+
+export default function (component) {
+  const { data } = component
+  document.documentElement.lang = data.lang
+  const state = (window.promptstoneKeys ??= { fields: {}, installed: false })
+  state.fields = data.fields
+  if (!state.installed) {
+    state.installed = true
+    install(state)
+  }
+}

@@ -1,0 +1,55 @@
+"""Which pages there are, where, and for whom."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import streamlit as st
+
+from app.workspace.strings import t
+
+
+class Place(NamedTuple):
+    """A page in the navigation; `roles` names who sees it."""
+
+    page: str
+    icon: str
+    section: str
+    roles: frozenset[str]
+
+
+_ALL = frozenset({"admin", "publisher", "engineer", "annotator", "viewer"})
+_MAKERS = _ALL - {"annotator"}
+_LABELERS = _ALL
+_ADMIN = frozenset({"admin"})
+
+PLACES = (
+    Place("home", ":material/home:", "", _ALL),
+    Place("prompts", ":material/edit_note:", "build", _MAKERS),
+    Place("datasets", ":material/dataset:", "build", _MAKERS),
+    Place("runs", ":material/grid_on:", "prove", _MAKERS),
+    Place("label", ":material/rate_review:", "prove", _LABELERS),
+    Place("evaluators", ":material/rule:", "prove", _MAKERS),
+    Place("models", ":material/memory:", "models", _MAKERS),
+    Place("settings", ":material/settings:", "admin", _ADMIN),
+)
+ICONS: Mapping[str, str] = {place.page: place.icon for place in PLACES}
+FIELDS: Mapping[str, Mapping[str, str]] = {"label": {"w": "label_correction", "t": "label_comment"}}
+"""By page: a letter and the key of the field that it focuses."""
+
+
+def sections(role: str) -> dict[str, list[st.Page]]:
+    """The navigation of a role, by translated section."""
+    found: dict[str, list[st.Page]] = {}
+    for place in PLACES:
+        if role in place.roles:
+            title = t(f"navigation.section_{place.section}") if place.section else ""
+            found.setdefault(title, []).append(
+                st.Page(
+                    f"{place.page}.py",
+                    title=t(f"navigation.{place.page}"),
+                    icon=place.icon,
+                    url_path=place.page,
+                    default=place.page == "home",
+                )
+            )
+    return found

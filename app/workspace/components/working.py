@@ -1,0 +1,143 @@
+"""The working copy of a prompt: what is typed, kept in this tab and as a draft in the database."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import streamlit as st
+
+from app.workspace.components import access
+from core import drafts
+from core.errors import Invalid
+from prompts import service
+from prompts.content import PromptContent, Variable
+from prompts.models import PromptDraft, PromptPublic
+
+TRY = "prompt.try"
+"""Kind of the draft that keeps the values one tries a prompt with, and its last answer."""
+
+
+@dataclass
+class Working:
+    """`content` is a PromptContent as JSON and may not be valid yet.
+
+    `ids` name the messages' fields across moves; `revision` grows when the texts are replaced.
+    """
+
+    name: str
+    based_on: int
+    content: dict[str, Any]
+    message: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    generation: str | None = None
+    is_draft: bool = False
+    revision: int = 0
+    ids: list[int] = field(default_factory=list)
+
+    @property
+    def messages(self) -> list[dict[str, str]]:
+        return self.content["messages"]
+
+    def keep(self) -> None:
+        """Store what is typed, so that neither a reload nor a crash loses it."""
+        self.is_draft = True
+        draft = PromptDraft(based_on=self.based_on, content=self.content, message=self.message)
+        access.act(lambda session: (service.save_draft(session, self.name, draft), True))
+
+    def keep_try(self) -> None:
+        """Store the values one tries it with, the model and the last answer."""
+        state = {"values": self.values, "model": self.model, "generation": self.generation}
+        text = json.dumps(state, ensure_ascii=False)
+        access.act(lambda s: (drafts.save_draft(s, TRY, self.name, text), True))
+
+    def set_text(self, place: int, text: str) -> None:
+        self.messages[place]["content"] = text
+        self.keep()
+
+    def set_role(self, place: int, role: str) -> None:
+        self.messages[place]["role"] = role
+        self.keep()
+
+    def add(self) -> None:
+        role = "assistant" if self.messages and self.messages[-1]["role"] == "user" else "user"
+        self.messages.append({"role": role, "content": ""})
+        self.ids.append(max(self.ids, default=0) + 1)
+        self.keep()
+
+    def remove(self, place: int) -> None:
+        del self.messages[place], self.ids[place]
+        self.keep()
+
+    def move(self, place: int, by: int) -> None:
+        other = place + by
+        if 0 <= other < len(self.messages):
+            for items in (self.messages, self.ids):
+                items[place], items[other] = items[other], items[place]
+            self.keep()
+
+    def set(self, part: str, value: Any) -> None:
+        """Change `model`, `options`, `inputs`, `outputs` or `tools`."""
+        self.content[part] = value
+        self.keep()
+
+    def checked(self) -> PromptContent:
+        """The content as a version would hold it; raises Invalid with the first fault."""
+        try:
+            return PromptContent.model_validate(self.content)
+        except ValueError as error:
+            raise Invalid(f"This prompt cannot be used yet: {_first_fault(error)}.") from None
+
+
+def _first_fault(error: ValueError) -> str:
+    faults = getattr(error, "errors", list)()
+    if not faults:
+        return str(error)
+    where = ".".join(str(part) for part in faults[0]["loc"])
+    return f"{where}: {faults[0]['msg'].removeprefix('Value error, ')}"
+
+
+def working(version: PromptPublic) -> Working:
+    """The working copy of this tab: the draft of who looks, or else the version itself."""
+    key = f"working_{version.name}_{version.version}"
+    found = st.session_state.get(key)
+    if found is None:
+        found = st.session_state[key] = _opened(version)
+    return found
+
+
+def _opened(version: PromptPublic) -> Working:
+    content = version.content.model_dump(mode="json")
+    copy = Working(version.name, version.version, content)
+    with access.reading() as session:
+        draft = service.load_draft(session, access.actor(), version.name)
+        tried = drafts.load_draft(session, access.actor(), TRY, version.name)
+    if draft is not None and _has_messages(draft.content):
+        copy.content, copy.message, copy.is_draft = dict(draft.content), draft.message, True
+        copy.based_on = draft.based_on or version.version
+    if tried is not None:
+        state = json.loads(tried.content)
+        copy.values, copy.model = state["values"], state["model"]
+        copy.generation = state["generation"]
+    copy.ids = list(range(len(copy.messages)))
+    return copy
+
+
+def _has_messages(content: Mapping[str, Any]) -> bool:
+    return isinstance(content.get("messages"), list)
+
+
+def forget(version: PromptPublic) -> None:
+    """Give the draft up and begin again from the version."""
+    old = st.session_state.pop(f"working_{version.name}_{version.version}", None)
+    access.act(lambda session: (service.drop_draft(session, version.name), True))
+    fresh = working(version)
+    fresh.revision = (old.revision if old else 0) + 1
+
+
+def declared(content: Mapping[str, Any], used: tuple[str, ...]) -> list[Variable]:
+    """The declared variables, then those that the texts read without a declaration, as text."""
+    known = [Variable.model_validate(item) for item in content.get("inputs", [])]
+    names = {variable.name for variable in known}
+    return known + [Variable(name=name) for name in used if name not in names]

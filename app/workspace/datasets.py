@@ -1,0 +1,3 @@
+from app.workspace.components import header
+
+header.head("datasets")

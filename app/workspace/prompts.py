@@ -1,0 +1,115 @@
+"""Prompts: the catalogue, and one prompt with its Edit, History, Diff and Used tabs."""
+
+import streamlit as st
+
+from app.workspace.components import access, header, numbers, table, url
+from app.workspace.components.access import reading
+from app.workspace.components.working import working
+from app.workspace.strings import raw, t
+from app.workspace.tabs import (
+    prompts_diff,
+    prompts_drawers,
+    prompts_edit,
+    prompts_history,
+    prompts_used,
+)
+from prompts import service
+
+TABS = {
+    "edit": prompts_edit.draw,
+    "history": prompts_history.draw,
+    "diff": prompts_diff.draw,
+    "used": prompts_used.draw,
+}
+KEYS = {"Ctrl+Enter": "keys.run", "Ctrl+Shift+Enter": "keys.save", "O": "keys.open"}
+
+
+def catalogue() -> None:
+    header.head(raw("prompts.title"), actions=_new, page_keys=KEYS)
+    search, folder, tag = _filters()
+    with reading() as session:
+        rows = service.list_prompts(
+            session, search=search, folder=folder, tag=tag, after=url.get("after")
+        )
+    if not rows and not (search or folder or tag):
+        header.empty("prompts.empty", _new_here)
+        return
+    shown = [
+        {
+            "name": row.name,
+            "version": row.newest,
+            "aliases": [f"{alias} → {version}" for alias, version in row.aliases.items()],
+            "tags": row.tags,
+            "description": row.description or row.title or "",
+            "author": row.author.removeprefix("user:"),
+            "when": numbers.ago(row.updated_at),
+        }
+        for row in rows
+    ]
+    columns = ("name", "version", "aliases", "tags", "description", "author", "when")
+    table.catalogue(
+        "prompts", shown, {c: raw(f"columns.{c}") for c in columns}, alt=raw("prompts.title")
+    )
+    more = rows[-1].name if len(rows) == table.PAGE else None
+    table.pager("prompts", before="" if url.get("after") else None, after=more)
+
+
+def _filters() -> tuple[str | None, str | None, str | None]:
+    with reading() as session:
+        facets = service.facets(session)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        search = st.text_input(
+            t("table.search"), key="prompts_q", bind="query-params", type="search", live="300ms",
+            placeholder=raw("table.search"), label_visibility="collapsed", width=260,
+        )  # fmt: skip
+        folder = table.facet("prompts", "folder", facets.folders, raw("prompts.folder"))
+        tag = table.facet("prompts", "tag", facets.tags, raw("prompts.tag"))
+    return search or None, folder, tag
+
+
+def _new() -> None:
+    st.button(
+        t("prompts.new"), type="primary", icon=":material/add:", on_click=url.open_drawer,
+        args=("new",),
+    )  # fmt: skip
+
+
+def _new_here() -> None:
+    st.button(t("prompts.import"), on_click=url.open_drawer, args=("import",), key="import_here")
+
+
+def one(name: str) -> None:
+    with access.shown_errors():
+        with reading() as session:
+            version = service.get(session, name, url.get("v") or "latest")
+        tab = url.get("tab") or "edit"
+        copy = working(version)
+        badges = [(raw("prompts.version_n", n=version.version), "gray")]
+        badges += [(alias, "blue") for alias in version.aliases]
+        if copy.is_draft:
+            badges.append((raw("prompts.draft"), "orange"))
+
+        def save() -> None:
+            if tab == "edit":
+                prompts_edit.save_row(version)
+
+        header.head(
+            version.name,
+            badges=badges,
+            actions=save,
+            more=prompts_drawers.more(version),
+            page_keys=KEYS,
+        )
+        tab = url.choice(
+            "prompts", "tab", list(TABS), lambda c: raw(f"prompts.tab_{c}"), raw("prompts.title"),
+            clears=("a", "b"),
+        )  # fmt: skip
+        TABS[tab](version)
+
+
+chosen = url.get("id")
+if chosen is None:
+    catalogue()
+else:
+    one(chosen)
+prompts_drawers.draw(chosen)

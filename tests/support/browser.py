@@ -1,0 +1,103 @@
+"""A real server on a fresh data folder, and real Chromium that may not leave it."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Route
+
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+_READY_SECONDS = 60
+
+
+def chromium_path() -> str | None:
+    """The system's Chromium, if there is one."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+@dataclass
+class Server:
+    """A running `promptstone up`."""
+
+    process: subprocess.Popen[str]
+    url: str
+    sign_in: str
+    data_dir: Path
+
+
+@contextmanager
+def running_server(data_dir: Path, **environment: str) -> Iterator[Server]:
+    """`promptstone up` on a free port of 127.0.0.1, ended by SIGTERM."""
+    command = [sys.executable, "-m", "app.cli.main", "--data-dir", str(data_dir)]
+    process = subprocess.Popen(
+        [*command, "up", "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
+    )
+    try:
+        url, link = _announced(process)
+        yield Server(process, url, link, data_dir)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(15)
+        except subprocess.TimeoutExpired:
+            process.kill()
+
+
+def _announced(process: subprocess.Popen[str]) -> tuple[str, str]:
+    assert process.stdout is not None
+    deadline = time.monotonic() + _READY_SECONDS
+    for line in process.stdout:
+        found = re.search(r"Sign in: ((https?://[^/]+)/sign-in\S+)", line)
+        if found:
+            return found.group(2), found.group(1)
+        if time.monotonic() > deadline:
+            break
+    raise AssertionError("the server did not announce itself")
+
+
+def launch(playwright: Playwright) -> Browser:
+    """Headless Chromium of the system."""
+    return playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
+
+
+def signed_in(browser: Browser, server: Server, **options: object) -> BrowserContext:
+    """A context whose cookie is good; requests to elsewhere are recorded and refused."""
+    context = browser.new_context(locale="en-US", timezone_id="Europe/Berlin", **options)  # type: ignore[arg-type]
+    context.set_default_timeout(15_000)
+    strangers: list[str] = []
+    context.strangers = strangers  # type: ignore[attr-defined]
+
+    def watch(route: Route) -> None:
+        if route.request.url.startswith((server.url, "data:", "blob:")):
+            route.fallback()
+        else:
+            strangers.append(route.request.url)
+            route.abort()
+
+    context.route("**/*", watch)
+    return context
+
+
+def settled(page: Page) -> None:
+    """Wait until the script has run and nothing spins."""
+    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
