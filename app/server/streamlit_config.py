@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from streamlit import config
@@ -9,6 +10,7 @@ from streamlit import config
 from core.errors import Invalid
 from core.settings import Settings
 
+SCRIPT = Path(__file__).parents[1] / "workspace" / "main.py"
 GUARDED: Mapping[str, Any] = {
     "server.enableXsrfProtection": True,
     "server.enableCORS": True,
@@ -31,6 +33,9 @@ _FIXED: Mapping[str, Any] = {
 
 def configure(settings: Settings, port: int) -> None:
     """Set what we need; raises Invalid when the user's own configuration flips a guard."""
+    # The looks stand beside the entry script; Streamlit reads them there only if told before.
+    config._main_script_path = str(SCRIPT)
+    config.get_config_options(force_reparse=True)
     for key, wanted in GUARDED.items():
         _refuse_flip(key, wanted)
     for key, value in (*GUARDED.items(), *_FIXED.items()):
