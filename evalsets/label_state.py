@@ -31,6 +31,8 @@ class LabelState:
     def state(self, item_key: str | None) -> State:
         """The one label of an item."""
         votes = self.votes.get(item_key or "", ())
+        if len(votes) == 1:  # nearly always, and 20,000 times in a large run
+            return State(votes[0].label)
         return cell_label([Vote(one.annotator, one.label, one.adjudicated) for one in votes])
 
     def states(self) -> dict[str, State]:
@@ -79,7 +81,7 @@ def _state(
     session: Session, query: Select[tuple[int | None, str, str, str | None, bool, str]]
 ) -> LabelState:
     newest: dict[tuple[str, str], _Press] = {}
-    for row in session.execute(query):
+    for row in session.connection().execute(query):
         press = _Press(*row)
         key = (press.item_key, press.annotator)
         newest.pop(key, None)  # an adjudication later than another's must come later

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from evalsets.agreement import Agreement, agreement
 from evalsets.cells import CellKey, CellValue, State
 from evalsets.label_state import LabelState, label_state
-from evalsets.models import Answer, Cell
+from evalsets.models import Answer, Case, Cell, Label
 from evalsets.quantiles import Interval
-from evalsets.run_cells import RunCell, RunCells, load_cells
+from evalsets.run_cells import RunCell, RunCells, arm_names, get_run, load_cells
 from evalsets.statistics import CaseCost, CostPerGood, cost_per_good, share_of_good
 
 
@@ -31,30 +32,58 @@ class ArmLabels:
 
 
 def share_of_labels(session: Session, run_id: str) -> list[ArmLabels]:
-    """Share of good of every arm in the manifest's order, with its interval (STATISTICS 2)."""
-    cells = load_cells(session, run_id)
+    """Share of good of every arm in the manifest's order, with its interval (STATISTICS 2).
+
+    Reads only the cells that have a label: `run show` and the live pages come here.
+    """
+    arms = arm_names(get_run(session, run_id))
     states = label_state(session, run_id).states()
+    labeled = _labeled_cells(session, run_id) if states else []
+    answered = _answered(session, run_id)
     return [
-        _arm_labels(name, rows, states)
-        for name, rows in zip(cells.arms, cells.by_arm(), strict=True)
+        _arm_labels(name, answered.get(arm, 0), [row for row in labeled if row.arm == arm], states)
+        for arm, name in enumerate(arms)
     ]
 
 
-def _arm_labels(name: str, rows: Sequence[RunCell], states: Mapping[str, State]) -> ArmLabels:
-    values = cell_values(rows, states)
+class _LabeledCell(NamedTuple):
+    arm: int
+    case: str
+    item_key: str
+
+
+def _labeled_cells(session: Session, run_id: str) -> list[_LabeledCell]:
+    labels = select(Label.item_key)
+    query = select(Cell.arm, Case.inputs_hash, Cell.item_key).join(
+        Case, col(Case.id) == Cell.case_ref
+    )
+    query = query.where(
+        Cell.run_id == run_id, Cell.state == "succeeded", col(Cell.item_key).in_(labels)
+    )
+    return [_LabeledCell(*row) for row in session.connection().execute(query)]
+
+
+def _answered(session: Session, run_id: str) -> dict[int, int]:
+    query = select(Cell.arm, func.count()).where(Cell.run_id == run_id, Cell.state == "succeeded")
+    return dict(session.connection().execute(query.group_by(col(Cell.arm))).all())
+
+
+def _arm_labels(
+    name: str, answered: int, rows: Sequence[_LabeledCell], states: Mapping[str, State]
+) -> ArmLabels:
+    said = [states.get(row.item_key) for row in rows]
     cases: dict[str, list[float]] = {}
-    for key, value in values.items():
-        if value in (State.GOOD, State.BAD):
-            cases.setdefault(key.case, []).append(float(value is State.GOOD))
-    share = share_of_good(list(cases.values()))
-    said = [states.get(row.item_key or "") for row in rows if row.state == "succeeded"]
+    for row, state in zip(rows, said, strict=True):
+        if state in (State.GOOD, State.BAD):
+            cases.setdefault(row.case, []).append(float(state is State.GOOD))
     good, bad, skip = (said.count(state) for state in (State.GOOD, State.BAD, State.SKIP))
+    share = share_of_good(list(cases.values()))
     return ArmLabels(
         arm=name,
         good=good,
         bad=bad,
         skip=skip,
-        unlabeled=len(said) - good - bad - skip,
+        unlabeled=answered - good - bad - skip,
         disputed=said.count(State.DISPUTED),
         share=share.share,
         ci95=share.ci95,

@@ -75,11 +75,9 @@ def arm_position(arms: Sequence[str], name: str) -> int:
 def load_cells(session: Session, run_id: str) -> RunCells:
     """Every cell of a run, without its texts."""
     run = get_run(session, run_id)
-    cells = session.execute(
-        select(Cell.number, Cell.arm, Cell.case_ref, Cell.repeat, Cell.state, Cell.item_key)
-        .where(Cell.run_id == run_id)
-        .order_by(col(Cell.number))
-    ).all()
+    query = select(Cell.number, Cell.arm, Cell.case_ref, Cell.repeat, Cell.state, Cell.item_key)
+    query = query.where(Cell.run_id == run_id).order_by(col(Cell.number))
+    cells = session.connection().execute(query).all()  # half the time of the ORM's own rows
     cases = _cases(session, run)
     ordinals = _ordinals(((arm, ref) for _, arm, ref, *_ in cells), cases)
     rows: list[RunCell] = []
@@ -98,7 +96,7 @@ class _CaseRow(NamedTuple):
 
 def _cases(session: Session, run: Run) -> dict[int, _CaseRow]:
     query = select(Case.id, Case.case_id, Case.position, Case.inputs_hash)
-    found = session.execute(query.where(Case.version_id == run.version_id))
+    found = session.connection().execute(query.where(Case.version_id == run.version_id))
     return {ref: _CaseRow(*rest) for ref, *rest in found}
 
 
@@ -110,6 +108,8 @@ def _ordinals(
     Counted within the arm, because arms of an imported run may name the same inputs by
     different rows.
     """
+    if len({case.inputs_hash for case in cases.values()}) == len(cases):
+        return {}
     together: dict[tuple[int, str], set[int]] = {}
     for arm, ref in used:
         together.setdefault((arm, cases[ref].inputs_hash), set()).add(ref)
