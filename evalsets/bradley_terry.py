@@ -62,8 +62,15 @@ class Ranking:
     groups: tuple[tuple[int, ...], ...]
 
 
-def davidson(wins: Matrix, ties: Matrix, start: Strengths | None = None) -> Strengths:
-    """The penalised fit: −log L + 0.01·Σθ² + 0.01·(log ν)²; the penalty keeps it finite.
+def davidson(
+    wins: Matrix,
+    ties: Matrix,
+    start: Strengths | None = None,
+    *,
+    penalty: float = PENALTY,
+    gtol: float = 1e-7,
+) -> Strengths:
+    """The fit that minimises −log L + penalty·(Σθ² + (log ν)²); the penalty keeps it finite.
 
     `wins[i, j]`: how often i beat j; `ties` symmetric. Without a tie ν = 0 and its term is gone.
     """
@@ -76,12 +83,14 @@ def davidson(wins: Matrix, ties: Matrix, start: Strengths | None = None) -> Stre
         guess[:count] = start.log_strength
         if tied and start.nu > 0:
             guess[count] = np.log(start.nu)
-    fit = minimize(_loss, guess, (wins, ties), method="BFGS", jac=True, options={"gtol": 1e-7})
+    fit = minimize(
+        _loss, guess, (wins, ties, penalty), method="BFGS", jac=True, options={"gtol": gtol}
+    )
     theta = fit.x[:count] - fit.x[:count].mean()
     return Strengths(tuple(map(float, theta)), float(np.exp(fit.x[count])) if tied else 0.0)
 
 
-def _loss(parameters: Matrix, wins: Matrix, ties: Matrix) -> tuple[float, Matrix]:
+def _loss(parameters: Matrix, wins: Matrix, ties: Matrix, penalty: float) -> tuple[float, Matrix]:
     """Penalised −log L and its gradient in (θ, log ν)."""
     count = len(wins)
     theta, log_nu = parameters[:count], parameters[count:]
@@ -97,12 +106,12 @@ def _loss(parameters: Matrix, wins: Matrix, ties: Matrix) -> tuple[float, Matrix
     used = 3 if log_nu.size else 2
     log_likelihood = (counts[:used] * (options - log_sum)[:used]).sum()
     surplus = counts - games * chance
-    gradient = 2 * PENALTY * parameters
+    gradient = 2 * penalty * parameters
     np.subtract.at(gradient, i, surplus[0] + surplus[2] / 2)
     np.subtract.at(gradient, j, surplus[1] + surplus[2] / 2)
     if log_nu.size:
         gradient[count] -= surplus[2].sum()
-    return float(PENALTY * (parameters**2).sum() - log_likelihood), gradient
+    return float(penalty * (parameters**2).sum() - log_likelihood), gradient
 
 
 def connected_groups(games: Matrix) -> tuple[tuple[int, ...], ...]:
@@ -121,31 +130,34 @@ def connected_groups(games: Matrix) -> tuple[tuple[int, ...], ...]:
 def rank_by_preference(cases: Sequence[Sequence[Match]], n_arms: int, baseline: int = 0) -> Ranking:
     """Rank arms from the preferences of every case, with 1,000 bootstraps of cases."""
     games = _count(cases, n_arms)
-    together = games.sum(axis=0)
-    played = together[0] + together[0].T + together[1]
-    groups = connected_groups(played)
+    wins, ties = games.sum(axis=0)
+    groups = connected_groups(wins + wins.T + ties)
     if len(groups) > 1:
         return Ranking((), None, groups)
-    best = davidson(together[0], together[1])
+    best = davidson(wins, ties)
     generator = np.random.default_rng(0)
     drawn = generator.multinomial(len(cases), np.full(len(cases), 1 / len(cases)), BOOTSTRAPS)
     resampled = np.tensordot(drawn.astype(float), games, axes=1)
-    fits = [davidson(wins, ties, best) for wins, ties in resampled]
-    shares = np.array([[fit.win_share(arm, baseline) for arm in range(n_arms)] for fit in fits])
-    places = np.array([_places(fit) for fit in fits])
+    # percentiles do not need seven digits, and a thousand fits take a second
+    fits = [davidson(wins, ties, best, gtol=1e-4) for wins, ties in resampled]
+    return Ranking(_ranked_arms(best, fits, baseline), best.nu, groups)
+
+
+def _ranked_arms(
+    best: Strengths, fits: Sequence[Strengths], baseline: int
+) -> tuple[RankedArm, ...]:
     ranks = _places(best)
-    arms = [
-        RankedArm(
-            arm,
-            best.log_strength[arm],
-            best.win_share(arm, baseline),
-            Interval(*map(float, np.quantile(shares[:, arm], [0.025, 0.975]))),
-            ranks[arm],
-            _rank_interval(places[:, arm]),
+    places = np.array([_places(fit) for fit in fits])
+    found: list[RankedArm] = []
+    for arm, theta in enumerate(best.log_strength):
+        shares = [fit.win_share(arm, baseline) for fit in fits]
+        low, high = np.quantile(shares, [0.025, 0.975])
+        interval = Interval(float(low), float(high))
+        share = best.win_share(arm, baseline)
+        found.append(
+            RankedArm(arm, theta, share, interval, ranks[arm], _rank_interval(places[:, arm]))
         )
-        for arm in range(n_arms)
-    ]
-    return Ranking(tuple(arms), best.nu, groups)
+    return tuple(found)
 
 
 def _count(cases: Sequence[Sequence[Match]], n_arms: int) -> Matrix:
@@ -165,7 +177,7 @@ def _count(cases: Sequence[Sequence[Match]], n_arms: int) -> Matrix:
 
 def _places(fit: Strengths) -> list[int]:
     # arms equal up to the optimizer's tolerance share a place
-    rounded = [round(theta, 6) for theta in fit.log_strength]
+    rounded = [round(theta, 4) for theta in fit.log_strength]
     return [1 + sum(1 for other in rounded if other > theta) for theta in rounded]
 
 

@@ -101,22 +101,15 @@ def from_paired(figures: Paired, half_labeled: int = 0, need: Need | None = None
 
 def _compare_unpaired(candidate: Cells, baseline: Cells) -> Comparison:
     found = unpaired(values_by_case(candidate), values_by_case(baseline))
-    need = UnpairedNeed(
-        found.candidate_good,
-        found.candidate_n,
-        found.baseline_good,
-        found.baseline_n,
-        found.candidate_cases,
-        found.baseline_cases,
-    )
+    ours, theirs = found.candidate, found.baseline
     return Comparison(
         found.method,
         0,
-        found.candidate_cases + found.baseline_cases,
+        ours.n_cases + theirs.n_cases,
         found.difference,
         found.difference_ci95,
         found.p_value,
-        need,
+        UnpairedNeed(ours.good, ours.n, theirs.good, theirs.n, ours.n_cases, theirs.n_cases),
     )
 
 

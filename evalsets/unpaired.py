@@ -7,17 +7,13 @@ from dataclasses import dataclass
 from evalsets.pairing import Method, clip, square_and_add
 from evalsets.quantiles import Interval
 from evalsets.resampling import permutation_of_means
-from evalsets.statistics import share_of_good
+from evalsets.statistics import Share, share_of_good
 
 
 @dataclass(frozen=True)
 class Unpaired:
-    candidate_good: int
-    candidate_n: int
-    baseline_good: int
-    baseline_n: int
-    candidate_cases: int
-    baseline_cases: int
+    candidate: Share
+    baseline: Share
     difference: float | None
     difference_ci95: Interval | None
     p_value: float | None
@@ -62,18 +58,7 @@ def unpaired(candidate: Sequence[Sequence[float]], baseline: Sequence[Sequence[f
             p = permutation_of_means(_means(candidate), _means(baseline))
         else:
             p = fisher_exact(ours.good, ours.n, theirs.good, theirs.n)
-    return Unpaired(
-        ours.good,
-        ours.n,
-        theirs.good,
-        theirs.n,
-        ours.n_cases,
-        theirs.n_cases,
-        difference,
-        interval,
-        p,
-        method,
-    )
+    return Unpaired(ours, theirs, difference, interval, p, method)
 
 
 def _means(cases: Sequence[Sequence[float]]) -> list[float]:

@@ -137,8 +137,7 @@ def _preference(win: int, tie: int, loss: int) -> Figures:
 def _bradley_terry(
     arms: list[str], wins: list[list[int]], ties: list[list[int]], penalty: float = 0.01
 ) -> Figures:
-    assert penalty == 0.01
-    fit = davidson(np.asarray(wins, float), np.asarray(ties, float))
+    fit = davidson(np.asarray(wins, float), np.asarray(ties, float), penalty=penalty)
     shares = [fit.win_share(arm, 0) for arm in range(len(arms))]
     return {"log_strength": fit.log_strength, "nu": fit.nu, "win_share_vs_first": shares}
 
@@ -211,7 +210,7 @@ FIGURES: dict[str, Callable[..., Figures]] = {
         "p_anytime": p_anytime(only_candidate, only_baseline)
     },
     "score_difference": _score_difference,
-    "bootstrap_level": lambda cases: {"level": expanded_level(cases)},
+    "bootstrap_level": lambda cases: {"level": expanded_level(cases) if cases > 1 else None},
     "plan_shows": lambda pairs, discordance: {"difference": plan_shows(pairs, discordance)},
     "latency": lambda latency_ms: asdict(latency(latency_ms)),
 }
