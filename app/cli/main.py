@@ -23,6 +23,7 @@ class _Entry(NamedTuple):
 _COMMANDS = {
     "up": _Entry("app.cli.up", "Start the workspace and its worker."),
     "doctor": _Entry("app.cli.doctor", "Tell what works here, what is missing, how to fix it."),
+    "prompt": _Entry("app.cli.prompt", "Versions of prompts: push, show, render, diff, alias."),
     "user": _Entry("app.cli.user", "Sign-in links."),
     "audit": _Entry("app.cli.audit", "Who did what."),
     "backup": _Entry("app.cli.backup", "Write everything into one file, also while it runs."),
