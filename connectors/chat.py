@@ -208,7 +208,7 @@ async def _read_stream(
     first: float | None = None
     async for payload in _payloads(response, reader):
         if payload == b"[DONE]":
-            await _leave(response)
+            await _leave(target, response)
             break
         text = add_chunk(reply, parse_json(payload))
         if first is None and (text or reply.tool_calls):
@@ -224,8 +224,12 @@ async def _read_stream(
     return reply, first
 
 
-async def _leave(response: aiohttp.ClientResponse) -> None:
+async def _leave(target: Target, response: aiohttp.ClientResponse) -> None:
     """Read the little that follows `[DONE]`, so that the connection can be used again."""
+    if target.local_allowed:
+        # llama.cpp closes after a stream without saying so, and a new connection costs nothing.
+        response.close()
+        return
     try:
         async with asyncio.timeout(0.2):
             async for _ in _pieces(response, MAX_ERROR):

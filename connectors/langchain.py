@@ -131,9 +131,18 @@ def _init_model(target: Target, request: ChatRequest) -> Any:
     if target.api_key:
         settings["api_key"] = target.api_key
     if target.provider == "openai":
-        settings["stream_usage"] = True
+        settings |= _openai_settings(target)
     model = init_chat_model(target.model_id, model_provider=target.provider, **settings)
     return model.bind_tools(cast(Any, list(request.tools))) if request.tools else model
+
+
+def _openai_settings(target: Target) -> dict[str, Any]:
+    """A client of this loop's own: the shared one of LangChain follows redirects and dies with
+    the first loop that used it."""
+    import openai
+
+    client = openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=target.timeout)
+    return {"stream_usage": True, "http_async_client": client}
 
 
 def _failure_of(target: Target, error: Exception) -> ChatFailure:
