@@ -1,0 +1,60 @@
+"""What an evaluator is given and what it gives back; unscored is not zero."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Annotated, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.canonical import Json
+
+EvaluatorName = Annotated[str, Field(pattern=r"^[\w.\-]+( [\w.\-]+)*$", max_length=64)]
+"""Fit for a gate expression and a column: words of letters, digits, `_`, `.` and `-`."""
+
+MAX_REASON = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One answered cell: `latency_ms` in milliseconds, `cost` in US dollars (null: unpriced).
+
+    `schema` is the prompt's own output schema, `output_tokens` are the provider's count.
+    """
+
+    output: str
+    inputs: Mapping[str, Json] = field(default_factory=dict[str, Json])
+    expected: str | None = None
+    tool_calls: Sequence[Json] | None = None
+    latency_ms: float | None = None
+    cost: Decimal | None = None
+    output_tokens: int | None = None
+    schema: Mapping[str, Json] | None = None
+    finish_reason: str | None = None
+
+
+class Score(NamedTuple):
+    """`value` null means unscored; 0 to 1 unless the evaluator measures. `reason` is for people."""
+
+    value: float | None
+    reason: str
+
+
+def passed(holds: bool, reason: str) -> Score:
+    """1 or 0, with the reason cut to a readable length."""
+    return Score(1.0 if holds else 0.0, reason[:MAX_REASON])
+
+
+def unscored(reason: str) -> Score:
+    """No value, because the question does not apply or could not be answered."""
+    return Score(None, reason[:MAX_REASON])
+
+
+class EvaluatorSettings(BaseModel):
+    """Base of all evaluators: frozen settings with one method."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: EvaluatorName | None = Field(
+        default=None, description="What its scores are called; the kind if left out."
+    )
