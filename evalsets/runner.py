@@ -1,0 +1,274 @@
+"""The engine of a run: one event loop, bounded slots over an iterator, nothing held in memory.
+
+A slot records an attempt, sends it, and records its answer together with its next attempt; it is
+taken until that commit. Feeders prepare work a few rounds ahead (`evalsets.feeders`).
+"""
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from functools import partial
+from typing import Any, Literal
+
+from connectors.wire import ChatAnswer, ChatError, ChatFailure, failure
+from core.clock import utcnow
+from evalsets import outcomes
+from evalsets.budget import Budget, Guesser
+from evalsets.feed import KnownAnswer
+from evalsets.lanes import Lane, Work
+from evalsets.ledger import ZERO, Change, Tally
+from evalsets.outcomes import NamedScore, Place
+from evalsets.ownership import Owned
+from evalsets.scoring import Scoring
+from evalsets.writer import Writer
+
+DRAIN_SECONDS = 10.0
+_UNSENT_AT_ONCE = 256
+
+Why = Literal["pause", "cancel", "budget", "shutdown"]
+
+
+class Engine:
+    """A run in work: lanes with their slots, the budget, and the leaders of equal calls."""
+
+    def __init__(self, run: Owned, lanes: Sequence[Lane], writer: Writer, scoring: Scoring) -> None:
+        self.run = run
+        self.place = Place(run.claim.ref, run.dataset)
+        self.lanes = lanes
+        self.writer = writer
+        self.scoring = scoring
+        self.judges = run.manifest.judges
+        self.guessers = [Guesser() for _ in (*run.manifest.arms, *self.judges)]
+        spent = (run.tally.cost or ZERO) + (run.tally.judge_cost or ZERO) + run.maybe_paid
+        self.budget = Budget(run.budget, spent)
+        self.open_cells = run.pending
+        self.leaders: dict[str, list[Work]] = {}
+        self.waiting = 0
+        self.stop_asked: Why | None = None
+        self._attempt = run.next_attempt
+        self._tasks: dict[asyncio.Task[None], Lane | None] = {}
+        self._may_be_cancelled: set[asyncio.Task[None]] = set()
+        self._guessing = run.budget is not None
+        self._unsent = 0
+
+    # -- the whole -------------------------------------------------------------------------
+
+    async def work(self) -> None:
+        """Run all slots to their end; raises what broke the writer or a slot."""
+        for lane in self.lanes:
+            self.fit_slots(lane)
+        while self._tasks:
+            done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                del self._tasks[task]
+                if not task.cancelled():
+                    task.result()
+
+    def fit_slots(self, lane: Lane) -> None:
+        """As many slots as the model's concurrency; too many leave one by one at the gate."""
+        have = sum(1 for owner in self._tasks.values() if owner is lane)
+        for _ in range(lane.gate.limits.concurrency - have):
+            self.keep(self._slot(lane), lane)
+
+    def keep(self, task: Coroutine[Any, Any, None], lane: Lane | None = None) -> None:
+        """Make a task part of the run: the run ends after it, and its error is the run's."""
+        self._tasks[asyncio.create_task(task)] = lane
+
+    def stop(self, why: Why) -> None:
+        """Send nothing more; what is in flight is kept. A later shutdown keeps the first reason."""
+        self.stop_asked = self.stop_asked or why
+        for lane in self.lanes:
+            lane.stop()
+        self.budget.wake()
+        for task in list(self._may_be_cancelled):
+            task.cancel()
+
+    def abandon(self) -> None:
+        """Give up what is in flight; the ledger will name it interrupted."""
+        for task in list(self._tasks):
+            task.cancel()
+
+    # -- a slot ----------------------------------------------------------------------------
+
+    async def _slot(self, lane: Lane) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        while (work := await lane.next()) is not None:
+            if lane.closed is None and lane.gate.circuit_reason is not None:
+                lane.close(lane.gate.circuit_reason)
+            if lane.closed is not None:
+                await self._refuse(work, lane.closed)
+                continue
+            self._may_be_cancelled.add(task)
+            try:
+                entered = await self._enter(lane, work)
+            finally:
+                self._may_be_cancelled.discard(task)
+            if entered:
+                await self._send(lane, work)
+            elif self.stop_asked is None:
+                lane.again(work)
+
+    async def _enter(self, lane: Lane, work: Work) -> bool:
+        """Pass the budget and the model's gate; False when the work must not be sent now."""
+        limited = lane.gate.limits.tpm is not None
+        if self._guessing or limited:
+            guess = self.guessers[self._guesser(work)].guess(work.request)
+            work.tokens = sum(guess)
+            work.cost = guess.cost(lane.model.price)
+            if not await self._afford(work):
+                return False
+        try:
+            entered = await lane.gate.acquire(work.tokens if limited else 0)
+        except asyncio.CancelledError:
+            self._give_back(work)
+            raise
+        if entered and self.stop_asked is None:
+            return True
+        if entered:
+            lane.gate.release(None, work.tokens if limited else 0)
+        self._give_back(work)
+        return False
+
+    async def _afford(self, work: Work) -> bool:
+        while not self.budget.admits(work.cost):
+            if self.stop_asked is not None:
+                return False
+            if self.budget.reserved <= 0:
+                self.stop("budget")
+                return False
+            await self.budget.changed()
+        if self.stop_asked is not None:
+            return False
+        self.budget.reserve(work.cost)
+        return True
+
+    def _give_back(self, work: Work) -> None:
+        if self._guessing:
+            self.budget.settle(work.cost, ZERO)
+
+    def _guesser(self, work: Work) -> int:
+        return work.arm if work.judge is None else len(self.run.manifest.arms) + work.judge
+
+    async def _send(self, lane: Lane, work: Work) -> None:
+        work.tries += 1
+        attempt, self._attempt = self._attempt, self._attempt + 1
+        evaluator = None if work.judge is None else self.judges[work.judge].name
+        await self.writer.write(outcomes.started(self.place, work, attempt, evaluator, utcnow()))
+        outcome: ChatAnswer | ChatFailure | None = None
+        try:
+            outcome = await self._ask(lane, work)
+        finally:
+            limited = lane.gate.limits.tpm is not None
+            lane.gate.release(outcome, work.tokens if limited else 0)
+        if isinstance(outcome, ChatAnswer):
+            await self._take(lane, work, attempt, outcome)
+        else:
+            self._take_failure(lane, work, attempt, outcome)
+
+    async def _ask(self, lane: Lane, work: Work) -> ChatAnswer | ChatFailure:
+        try:
+            return await lane.ask(work.request)
+        except ChatError as error:
+            return error.failure
+        except Exception as error:  # a connector's own mistake is this cell's, not the run's
+            text = (
+                f"{type(error).__name__}: {error}. Report this; `promptstone run retry` repeats it."
+            )
+            return failure("bad_request", text)
+
+    # -- answers ---------------------------------------------------------------------------
+
+    async def _take(self, lane: Lane, work: Work, attempt: int, answer: ChatAnswer) -> None:
+        bill = outcomes.billed(lane.model, work, answer, utcnow())
+        if self._guessing:
+            self.budget.settle(work.cost, bill.cost or ZERO)
+        if self._guessing or lane.gate.limits.tpm is not None:
+            self.guessers[self._guesser(work)].learn(work.request, answer.usage)
+        change = outcomes.answered(self.place.run_id, attempt, bill, judge=work.judge is not None)
+        change.merge(await self.filled(work, bill.known, cached=False))
+        work.lane.settle()
+        done = self.writer.write(change)
+        done.add_done_callback(partial(self._committed, work, bill.known))
+
+    async def filled(self, work: Work, known: KnownAnswer, *, cached: bool) -> Change:
+        """The end of work that has an answer."""
+        if work.judge is None:
+            scores = await self.scoring.scores(work.arm, work.inputs, work.expected, known)
+            return outcomes.cell_answered(self.place, work, known, scores, cached=cached)
+        score = self.scoring.verdict(work.judge, known)
+        rows = outcomes.score_rows(self.place.run_id, work.cell, [score], known.id)
+        return Change(scores=rows, tally=Tally(judge_cached=int(cached)))
+
+    def _committed(self, work: Work, known: KnownAnswer, done: "asyncio.Future[None]") -> None:
+        if done.cancelled() or done.exception() is not None:
+            return
+        followers = self.leaders.pop(work.key, ())
+        self.waiting -= len(followers)
+        if followers:
+            self.keep(self._share(followers, known))
+        if work.judge is None:
+            self.cells_answered([work.cell])
+
+    async def _share(self, followers: Sequence[Work], known: KnownAnswer) -> None:
+        """Cells with an equal call take the answer of the one that was sent."""
+        change = Change()
+        for work in followers:
+            change.merge(await self.filled(work, known, cached=True))
+        await self.writer.write(change)
+        for work in followers:
+            work.lane.settle()
+        self.cells_answered([work.cell for work in followers if work.judge is None])
+
+    def cells_answered(self, cells: Sequence[int]) -> None:
+        """Hand cells whose answers are committed to the judges."""
+        for lane in self.lanes if self.judges else ():
+            lane.to_judge.extend((judge, cell) for judge in lane.judges for cell in cells)
+            lane.nudge()
+        self.cells_settled(len(cells))
+
+    def cells_settled(self, number: int) -> None:
+        """Cells came to their end; after the last one no judge gets more work."""
+        self.open_cells -= number
+        if self.open_cells == 0:
+            for lane in self.lanes:
+                lane.nudge()
+
+    # -- failures --------------------------------------------------------------------------
+
+    def _take_failure(self, lane: Lane, work: Work, attempt: int, outcome: ChatFailure) -> None:
+        self._give_back(work)
+        change = outcomes.attempt_failed(self.place.run_id, attempt, outcome, utcnow())
+        delay = lane.gate.retry_delay(outcome, work.tries)
+        if delay is not None:
+            self.writer.write(change)
+            if self.stop_asked is None:
+                lane.later(work, delay)
+            return
+        change.merge(self._failed(work, outcome.kind, outcome.message))
+        self.writer.write(change)
+
+    def _failed(self, work: Work, kind: str, error: str) -> Change:
+        """The end of work without an answer; equal calls that waited for it go on their own."""
+        followers = self.leaders.pop(work.key, ())
+        self.waiting -= len(followers)
+        if followers:
+            self.leaders[work.key] = list(followers[1:])
+            self.waiting += len(followers) - 1
+            followers[0].lane.again(followers[0])
+        work.lane.settle()
+        if work.judge is not None:
+            score = NamedScore(self.judges[work.judge].name, None, error)
+            return Change(scores=outcomes.score_rows(self.place.run_id, work.cell, [score]))
+        self.cells_settled(1)
+        attempts = work.attempts + work.tries
+        return outcomes.cell_failed(
+            self.place.run_id, work.cell, kind, error, attempts=attempts,
+            interrupted=work.interrupted,
+        )  # fmt: skip
+
+    async def _refuse(self, work: Work, reason: str) -> None:
+        """Fail work of a model whose circuit is open, unsent."""
+        done = self.writer.write(self._failed(work, "circuit_open", reason))
+        self._unsent += 1
+        if self._unsent % _UNSENT_AT_ONCE == 0:
+            await done
