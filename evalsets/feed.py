@@ -48,22 +48,22 @@ class JudgedCell(NamedTuple):
     tool_calls: list[Any] | None
 
 
+_CASE = [col(Case.case_id), col(Case.inputs), col(Case.expected)]
+_CELL = [col(Cell.number), col(Cell.arm), col(Cell.repeat)]
+_OPEN: list[Any] = [*_CELL, col(Cell.attempts), col(Cell.interrupted), col(Cell.error), *_CASE]
+_JUDGED: list[Any] = [*_CELL, *_CASE, col(Answer.output), col(Answer.tool_calls)]
+_KNOWN: list[Any] = [
+    *(col(Answer.id), col(Answer.output), col(Answer.tool_calls), col(Answer.latency_ms)),
+    *(col(Answer.input_tokens), col(Answer.output_tokens), col(Answer.cost)),
+]
+
+
 def open_cells(
     session: Session, run_id: str, arms: Iterable[int], after: int, limit: int
 ) -> list[OpenCell]:
     """The next pending cells of some arms beyond number `after`, in order."""
     query = (
-        select(
-            col(Cell.number),
-            col(Cell.arm),
-            col(Cell.repeat),
-            col(Cell.attempts),
-            col(Cell.interrupted),
-            col(Cell.error),
-            col(Case.case_id),
-            col(Case.inputs),
-            col(Case.expected),
-        )  # fmt: skip
+        select(*_OPEN)
         .join(Case, col(Case.id) == col(Cell.case_ref))
         .where(Cell.run_id == run_id, Cell.state == "pending", col(Cell.number) > after)
         .where(col(Cell.arm).in_(list(arms)))
@@ -86,11 +86,7 @@ def known_answers(
             CellScore.run_id == only_run, col(CellScore.answer_id).is_not(None)
         )
         where.append(col(Answer.id).in_(own) | col(Answer.id).in_(judged))
-    query = select(
-        col(Answer.request_key), col(Answer.id), col(Answer.output), col(Answer.tool_calls),
-        col(Answer.latency_ms), col(Answer.input_tokens), col(Answer.output_tokens),
-        col(Answer.cost),
-    ).where(*where).order_by(col(Answer.id))  # fmt: skip
+    query = select(col(Answer.request_key), *_KNOWN).where(*where).order_by(col(Answer.id))
     rows = session.connection().execute(query)
     return {key: KnownAnswer(*rest) for key, *rest in rows}
 
@@ -98,16 +94,7 @@ def known_answers(
 def judged_cells(session: Session, run_id: str, numbers: Sequence[int]) -> list[JudgedCell]:
     """Answered cells by number, with what a judge reads."""
     query = (
-        select(
-            col(Cell.number),
-            col(Cell.arm),
-            col(Cell.repeat),
-            col(Case.case_id),
-            col(Case.inputs),
-            col(Case.expected),
-            col(Answer.output),
-            col(Answer.tool_calls),
-        )  # fmt: skip
+        select(*_JUDGED)
         .join(Case, col(Case.id) == col(Cell.case_ref))
         .join(Answer, col(Answer.id) == col(Cell.answer_id))
         .where(Cell.run_id == run_id, col(Cell.number).in_(numbers))

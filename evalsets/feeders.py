@@ -91,18 +91,29 @@ class Feeder:
 
     def _fail(self, cell: OpenCell, problem: Unrunnable) -> None:
         change = outcomes.cell_failed(
-            self._run_id, cell.number, problem.kind, problem.sentence,
-            attempts=cell.attempts, interrupted=cell.interrupted,
-        )  # fmt: skip
+            self._run_id,
+            cell.number,
+            problem.kind,
+            problem.sentence,
+            attempts=cell.attempts,
+            interrupted=cell.interrupted,
+        )
         self._engine.writer.write(change)
         self._engine.cells_settled(1)
 
     def _cell_work(self, cell: OpenCell, request: ChatRequest) -> Work:
         return Work(
-            self._lane, cell.number, cell.arm, cell.case_id, cell.inputs, cell.expected, request,
+            self._lane,
+            cell.number,
+            cell.arm,
+            cell.case_id,
+            cell.inputs,
+            cell.expected,
+            request,
             request_key(self._lane.model, request, cell.repeat),
-            attempts=cell.attempts, interrupted=cell.interrupted,
-        )  # fmt: skip
+            attempts=cell.attempts,
+            interrupted=cell.interrupted,
+        )
 
     # -- equal calls -----------------------------------------------------------------------
 
@@ -185,7 +196,7 @@ class Feeder:
                     request,
                     key,
                     judge=judge,
-                )  # fmt: skip
+                )
             )
         await self._hand_out(works)
 

@@ -78,9 +78,14 @@ def billed(model: FrozenModel, work: Work, answer: ChatAnswer, at: datetime) -> 
         "created_at": at,
     }
     known = KnownAnswer(
-        row["id"], answer.text, tool_calls, answer.latency_ms,
-        usage.input_tokens, usage.output_tokens, cost,
-    )  # fmt: skip
+        row["id"],
+        answer.text,
+        tool_calls,
+        answer.latency_ms,
+        usage.input_tokens,
+        usage.output_tokens,
+        cost,
+    )
     return Billed(known, row, cost)
 
 
@@ -115,9 +120,15 @@ def cell_answered(
 ) -> Change:
     """The cell's end: succeeded, by its own call or by one that was made before."""
     return cell_filled(
-        place, work.cell, work.inputs, known, scores,
-        cached=cached, attempts=work.attempts + work.tries, interrupted=work.interrupted,
-    )  # fmt: skip
+        place,
+        work.cell,
+        work.inputs,
+        known,
+        scores,
+        cached=cached,
+        attempts=work.attempts + work.tries,
+        interrupted=work.interrupted,
+    )
 
 
 def cell_filled(

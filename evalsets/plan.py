@@ -195,7 +195,8 @@ def _refuse_missing(plan: _ArmPlan, cases: int) -> None:
 
 def _history(session: Session, arm: Arm) -> History:
     """Answers of this prompt (any version) on this model in the newest runs."""
-    assert arm.prompt is not None and arm.model is not None
+    assert arm.prompt is not None
+    assert arm.model is not None
     outputs: list[int] = []
     latencies: list[float] = []
     query = (
@@ -217,7 +218,8 @@ def _history(session: Session, arm: Arm) -> History:
 
 def _same(arm: Arm, other: dict[str, Any]) -> bool:
     prompt, model = other.get("prompt") or {}, other.get("model") or {}
-    assert arm.prompt is not None and arm.model is not None
+    assert arm.prompt is not None
+    assert arm.model is not None
     return prompt.get("name") == arm.prompt.name and model.get("name") == arm.model.name
 
 
@@ -270,7 +272,7 @@ def _guess(plan: _ArmPlan) -> Guess:
 
 
 def _minutes(manifest: Manifest, arms: Sequence[_ArmPlan]) -> float:
-    """Models work side by side; each takes calls × latency / concurrency, or what its rpm allows."""
+    """Models work side by side, each at its concurrency or what its rpm allows."""
     by_model: dict[str, float] = {}
     slowest: dict[str, float] = {}
     for plan in arms:

@@ -73,7 +73,8 @@ def _requests(
 
 def request_of(arm: Arm, messages: Sequence[Mapping[str, Any]]) -> ChatRequest:
     """The call of an arm for rendered messages."""
-    assert arm.prompt is not None and arm.model is not None
+    assert arm.prompt is not None
+    assert arm.model is not None
     content = arm.prompt.content
     return ChatRequest(
         messages=messages,
