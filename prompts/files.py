@@ -166,7 +166,7 @@ def _inputs(settings: Json) -> list[Variable]:
         raise Invalid("`sample` is no map of inputs. Write the sample values into the file.")
     known = {item["name"] for item in found}
     sample = cast(Json, sample)
-    found = [{"example": sample.get(item["name"]), **item} for item in found]
+    found = [{"sample": sample.get(item["name"]), **item} for item in found]
     found += [{"name": k, "example": v} for k, v in sample.items() if k not in known]
     return [schema.variable(item) for item in found]
 

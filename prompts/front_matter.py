@@ -19,6 +19,7 @@ _SPLIT = re.compile(
 )
 _OPENING = re.compile(r"\A\s*(?:---|\+\+\+)[ \t]*$", re.MULTILINE)
 _REFERENCE = re.compile(r"\$\{\s*(env|file)\s*:[^}]+\}", re.IGNORECASE)
+_UNICODE_BREAK = re.compile("[\x85\u2028\u2029\ufeff]")
 _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(
     r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?)\Z"
@@ -66,6 +67,13 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _quoted_if_it_breaks(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    """YAML folds Unicode's own line ends outside of double quotes."""
+    style = '"' if _UNICODE_BREAK.search(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _quoted_if_it_breaks)
 _Loader.yaml_implicit_resolvers = {}
 for _tag, _pattern in _WORDS.items():
     _Loader.add_implicit_resolver(_tag, _pattern, None)

@@ -193,10 +193,16 @@ def _unbound(item: Json, schema: Json | None, notices: list[str]) -> Json | None
     }
 
 
+def _fits_prompty(function: Json) -> bool:
+    parameters = function.get("parameters", {"type": "object"})
+    schema = isinstance(parameters, dict) and is_json_schema(cast(Json, parameters))
+    return isinstance(function.get("name"), str) and schema
+
+
 def write_tool(tool: Json) -> Json:
     """The entry that `tools` reads back as the same: Prompty's form where it can hold the tool."""
     function = tool.get("function")
-    if isinstance(function, dict) and isinstance(function.get("name"), str):
+    if isinstance(function, dict) and _fits_prompty(cast(Json, function)):
         item = {"name": function["name"], "kind": "function", **cast(Json, function)}
         plain = {key: function[key] for key in function if key != "name"}
         if all(plain.values()) and _function(item, []) == tool:
