@@ -1,10 +1,12 @@
 """A case before it is stored, and the names of columns that mean something."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal, get_args
 
-from core.canonical import Json
+from core.canonical import Json, canonical_json
 from core.errors import Invalid
 
 Split = Literal["dev", "test", "holdout", "train"]
@@ -36,6 +38,16 @@ class ParsedCases:
     format: str
     notices: list[str]
 
+    @cached_property
+    def hash(self) -> str:
+        """Hex sha256 of the canonical JSON of all cases in order; takes a while for many."""
+        digest = hashlib.sha256(b"[")
+        for number, case in enumerate(self.cases):
+            text = canonical_json([case.case_id, case.inputs, case.expected, case.tags, case.split])
+            digest.update(f"{',' if number else ''}{text}".encode())
+        digest.update(b"]")
+        return digest.hexdigest()
+
 
 def column_map(pairs: Sequence[str], expected: str | None = None) -> dict[str, str]:
     """`VARIABLE=COLUMN` texts and the column of the expected output as {variable: column}."""
@@ -50,12 +62,3 @@ def column_map(pairs: Sequence[str], expected: str | None = None) -> dict[str, s
                 param="map",
             )
     return found
-
-
-def iter_values(case: CaseRow) -> Iterator[tuple[str, Json]]:
-    """The case as a flat row, the way files hold it; recognized columns first."""
-    yield "id", case.case_id
-    yield "tags", list(case.tags)
-    yield "split", case.split
-    yield "expected", case.expected
-    yield from case.inputs.items()

@@ -167,6 +167,8 @@ class _Builder:
             name = digest if ordinal == 1 else f"{digest}-{ordinal}"
         elif isinstance(given, (list, dict)) or len(name := as_text(given)) > MAX_ID:
             raise Invalid(f"id must be a text of at most {MAX_ID} characters. Shorten it")
+        elif "\x00" in name:
+            raise Invalid("id holds a NUL character. Remove it")
         if name in self._lines:
             first = self._lines[name]
             raise Invalid(f"id {name!r} stands on line {first} already. Make ids differ")
