@@ -5,6 +5,7 @@ from pathlib import Path
 from pysqlite3 import dbapi2
 from sqlalchemy.exc import DatabaseError
 
+from connectors.models import Model
 from core.database import Database
 from core.errors import Unavailable
 from core.migrate import migrate
@@ -27,6 +28,7 @@ def open_database(settings: Settings) -> Database:
     database = Database(settings)
     try:
         migrate(database)
+        _first_rows(database)
     except DatabaseError as error:
         database.close()
         if sqlite and isinstance(error.orig, dbapi2.DatabaseError):
@@ -35,7 +37,6 @@ def open_database(settings: Settings) -> Database:
             f"The database cannot be opened: {str(error.orig).splitlines()[0]}. "
             "Check PROMPTSTONE_DATABASE_URL and that the server runs."
         ) from error
-    _first_rows(database)
     mark(settings)
     return database
 
@@ -54,10 +55,13 @@ def _marker(settings: Settings) -> Path:
 def _first_rows(database: Database) -> None:
     """The administrator, without a password, and the models that need no key."""
     with database.read_scope() as session:
-        if session.get(User, ADMIN) is not None:
+        if session.get(User, ADMIN) is not None and session.get(Model, "demo") is not None:
             return
+    from connectors.service import ensure_builtin
+
     with database.session_scope("system") as session:
         ensure_admin(session)
+        ensure_builtin(session)
 
 
 def check_integrity(database: Database) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from app.server import docs, health, sign_in
@@ -18,6 +20,7 @@ from app.server.sessions import Sessions
 from core.database import Database
 
 SCRIPT = Path(__file__).parents[1] / "workspace" / "main.py"
+ROUTERS = (health.router, sign_in.router, docs.router)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -51,15 +54,31 @@ def build(lifespan: Lifespan, *, workspace: bool) -> FastAPI:
         docs_url=None, redoc_url=None, swagger_ui_oauth2_redirect_url=None,
     )  # fmt: skip
     add_handlers(api)
-    for router in (health.router, sign_in.router, docs.router):
+    for router in ROUTERS:
         api.include_router(router)
-    for prefix in ("/v1", "/apps", "/api", "/ui"):
-        api.add_api_route(
-            prefix + "/{path:path}", _nothing_here, methods=_METHODS, include_in_schema=False
-        )
+    _close(api)
     if ui is not None:
         api.mount("/", ui)
     return api
+
+
+def _close(api: FastAPI) -> None:
+    """Answer ourselves what would fall through to the pages: other methods, unknown API paths."""
+    allowed: dict[str, set[str]] = {}
+    for route in (*api.routes, *(route for router in ROUTERS for route in router.routes)):
+        if isinstance(route, Route | APIRoute):
+            allowed.setdefault(route.path, set()).update(route.methods or ())
+    for path, methods in allowed.items():
+        others = [method for method in _METHODS if method not in methods]
+        api.add_route(path, _wrong_method, methods=others, include_in_schema=False)
+    for prefix in ("/v1", "/apps", "/api", "/ui"):
+        api.add_route(
+            prefix + "/{path:path}", _nothing_here, methods=_METHODS, include_in_schema=False
+        )
+
+
+async def _wrong_method(request: Request) -> JSONResponse:
+    return error_answer(405, f"{request.url.path} has no {request.method}. See /docs.")
 
 
 async def _nothing_here(request: Request) -> JSONResponse:

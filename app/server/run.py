@@ -10,12 +10,12 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from importlib.util import find_spec
 from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
 
+from app.server import worker
 from app.server.binding import bind, url_of
 from app.server.context import Context, set_context
 from app.server.main import build, guarded
@@ -40,6 +40,8 @@ def up(settings: Settings, role: str) -> int:
             f"The role {role} shares the database with other processes and needs PostgreSQL. "
             "Set PROMPTSTONE_DATABASE_URL, or use --role all."
         )
+    if role == "worker":
+        return worker.serve(settings)
     with _only_one(settings, role) as lock:
         listener = bind(settings.host, settings.port)
         port = listener.getsockname()[1]
@@ -73,7 +75,7 @@ def _serve(settings: Settings, role: str, listener: socket.socket, url: str) -> 
     workspace = role in ("all", "ui")
     if workspace:
         configure(settings, settings.port)
-    children = [_worker(settings)] if role == "all" and _has_worker() else []
+    children = [_worker(settings)] if role == "all" else []
     api = build(_lifespan(database, children), workspace=workspace)
     config = uvicorn.Config(
         guarded(api, database), loop="uvloop", http="httptools", lifespan="on", access_log=False,
@@ -85,10 +87,6 @@ def _serve(settings: Settings, role: str, listener: socket.socket, url: str) -> 
     server.run([listener])
     database.close()
     return 0 if server.started else 1
-
-
-def _has_worker() -> bool:
-    return find_spec("evalsets.worker") is not None
 
 
 def _worker(settings: Settings) -> Child:

@@ -1,0 +1,56 @@
+"""The worker process: takes queued runs until it is told to stop or its server is gone."""
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+
+from app.server.environment import silence_telemetry
+from app.server.parenthood import die_with_parent
+from core.errors import PromptstoneError
+from core.settings import Settings, load_settings
+
+
+def main() -> int:
+    """Entry of `python -m app.server.worker`; settings come from the environment."""
+    die_with_parent()
+    silence_telemetry()
+    logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s")
+    try:
+        return serve(load_settings())
+    except PromptstoneError as error:
+        print(error.message, file=sys.stderr)
+        return 1
+
+
+def serve(settings: Settings) -> int:
+    """Work until SIGTERM or SIGINT; what is in flight then is kept, for at most 10 s."""
+    import uvloop
+
+    uvloop.run(_work(settings))
+    return 0
+
+
+async def _work(settings: Settings) -> None:
+    from app.opening import open_database
+    from app.server.liveness import keep_telling
+    from evalsets.worker import work
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    database = await asyncio.to_thread(open_database, settings)
+    telling = asyncio.create_task(keep_telling(database))
+    try:
+        await work(database, stop)
+    finally:
+        telling.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await telling
+        database.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
