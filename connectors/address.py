@@ -1,18 +1,10 @@
-"""Where a call may go: addresses are read strictly, and every IP is checked before a connect.
+"""Where a call may go: base URLs in one strict spelling, and what each IP is. Pure."""
 
-A name that resolves to a private address is the usual way into a network from a form field, so the
-resolver that checks is the one whose answer is connected to.
-"""
-
-import asyncio
 import ipaddress
 import re
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
-
-from aiohttp.abc import AbstractResolver, ResolveResult
 
 from core.errors import Invalid
 
@@ -50,10 +42,6 @@ _ISATAP = (0x5EFE, 0x0200_5EFE)
 
 class RefusedAddress(Invalid):
     """The address is malformed or leads where no model may be."""
-
-
-class RefusedHost(OSError):
-    """Raised inside the resolver, where aiohttp expects an OSError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,40 +143,4 @@ def refusal(host: str, port: int, ip: Ip, *, local_allowed: bool) -> str | None:
     return (
         f"The address {host}:{port} leads to {ip} in a private network, which is not allowed. "
         "Add the model with `promptstone model add` on this machine, or ask the administrator."
-    )
-
-
-class CheckedResolver(AbstractResolver):
-    """Resolves names and passes on only what was checked; `allowed` holds (host, port) pairs."""
-
-    def __init__(self) -> None:
-        self.allowed: set[tuple[str, int]] = set()
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
-    ) -> list[ResolveResult]:
-        """Addresses of `host`; raises RefusedHost if a single one of them is refused."""
-        found = await self.look_up(host, port, family)
-        for ip in found:
-            why = refusal(host, port, ip, local_allowed=(host, port) in self.allowed)
-            if why is not None:
-                raise RefusedHost(why)
-        return [_result(host, port, ip) for ip in dict.fromkeys(found)]
-
-    async def look_up(self, host: str, port: int, family: socket.AddressFamily) -> list[Ip]:
-        """Ask the system's resolver; raises OSError when the name is unknown."""
-        loop = asyncio.get_running_loop()
-        infos = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, family=family)
-        # A zone (fe80::1%eth0) is cut off: such an address is link-local and refused anyway.
-        return [ipaddress.ip_address(str(info[4][0]).partition("%")[0]) for info in infos]
-
-    async def close(self) -> None:
-        """Nothing is held."""
-
-
-def _result(host: str, port: int, ip: Ip) -> ResolveResult:
-    family = socket.AF_INET if ip.version == 4 else socket.AF_INET6
-    flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-    return ResolveResult(
-        hostname=host, host=str(ip), port=port, family=family, proto=0, flags=flags
     )

@@ -2,41 +2,31 @@
 
 import asyncio
 import time
-import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import aiohttp
 import orjson
 from yarl import URL
 
-from connectors.address import CheckedResolver, RefusedAddress, RefusedHost, parse_address, refusal
-from connectors.answers import (
-    MAX_ANSWER,
-    ErrorEvent,
-    Garbage,
-    Reply,
-    SseReader,
-    TooLarge,
-    add_chunk,
-    parse_completion,
-    parse_json,
-)
+from connectors.address import parse_address, refusal
+from connectors.answers import parse_completion, parse_json
 from connectors.body import build_body
-from connectors.failures import describe, from_error_value, from_status
+from connectors.failures import describe
+from connectors.reading import failure_of, read_refusal, read_stream, read_whole
+from connectors.resolver import CheckedResolver, RefusedHost
 from connectors.tokens import estimate_usage
 from connectors.wire import (
     ChatAnswer,
     ChatError,
-    ChatFailure,
     ChatRequest,
     OnDelta,
     Target,
 )
 
 CONNECT_TIMEOUT = 10.0
-MAX_ERROR = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +77,7 @@ class ChatClient:
 
     async def __aenter__(self) -> "ChatClient":
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, resolver=self._resolver, ttl_dns_cache=10),
+            connector=aiohttp.TCPConnector(limit=0, resolver=self._resolver, use_dns_cache=False),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
@@ -112,7 +102,29 @@ class ChatClient:
         except (ChatError, asyncio.CancelledError):
             raise
         except Exception as error:
-            raise ChatError(_failure_of(target, error)) from None
+            raise ChatError(failure_of(target, error)) from None
+
+    async def model_ids(self, target: Target) -> list[str]:
+        """What the server says it can serve; empty when it does not say. Raises ChatError."""
+        try:
+            endpoint = self._checked(target)
+            assert self._session is not None, "ChatClient is used outside of `async with`"
+            async with self._session.get(
+                endpoint.url.parent.parent / "models",
+                headers=endpoint.headers,
+                timeout=endpoint.whole,
+                allow_redirects=False,
+            ) as response:
+                if response.status != 200:
+                    raise ChatError(await read_refusal(target, response))
+                listed = parse_json(await read_whole(response)).get("data")
+        except (ChatError, asyncio.CancelledError):
+            raise
+        except Exception as error:
+            raise ChatError(failure_of(target, error)) from None
+        found = cast(list[object], listed) if isinstance(listed, list) else []
+        rows = [cast(dict[str, object], row) for row in found if isinstance(row, dict)]
+        return [row["id"] for row in rows if isinstance(row.get("id"), str)]  # type: ignore[misc]
 
     async def _ask(
         self, target: Target, request: ChatRequest, on_delta: OnDelta | None, started: float
@@ -131,12 +143,12 @@ class ChatClient:
             allow_redirects=False,
         ) as response:
             if response.status != 200:
-                raise ChatError(await _refusal_of(target, response))
+                raise ChatError(await read_refusal(target, response))
             first = None
             if on_delta is not None and response.content_type == "text/event-stream":
-                reply, first = await _read_stream(target, response, on_delta)
+                reply, first = await read_stream(target, response, on_delta)
             else:
-                reply = parse_completion(await _read_whole(response))
+                reply = parse_completion(await read_whole(response))
                 if on_delta is not None and reply.text:
                     on_delta(reply.text)
         ended = time.perf_counter()
@@ -177,132 +189,3 @@ def _unsent(error: aiohttp.ClientOSError) -> bool:
     """Whether a kept connection was found closed before a single byte of the call was written."""
     cause = error.__cause__
     return isinstance(cause, aiohttp.ClientConnectionResetError) and "closing" in str(cause)
-
-
-async def _refusal_of(target: Target, response: aiohttp.ClientResponse) -> ChatFailure:
-    raw = bytearray()
-    try:
-        async for piece in _pieces(response, MAX_ERROR):
-            raw += piece
-    except (TooLarge, Garbage, aiohttp.ClientError, TimeoutError):
-        # The status alone says enough.
-        pass
-    return from_status(target, response.status, response.headers, bytes(raw))
-
-
-async def _read_whole(response: aiohttp.ClientResponse) -> bytes | bytearray:
-    length = response.content_length
-    if length is not None and length <= MAX_ANSWER and "Content-Encoding" not in response.headers:
-        return await response.read()
-    raw = bytearray()
-    async for piece in _pieces(response, MAX_ANSWER):
-        raw += piece
-    return raw
-
-
-async def _read_stream(
-    target: Target, response: aiohttp.ClientResponse, on_delta: OnDelta
-) -> tuple[Reply, float | None]:
-    """The whole reply and when its first text came; a stream without an end is no answer."""
-    reply, reader, texts = Reply(), SseReader(), list[str]()
-    first: float | None = None
-    async for payload in _payloads(response, reader):
-        if payload == b"[DONE]":
-            await _leave(target, response)
-            break
-        text = add_chunk(reply, parse_json(payload))
-        if first is None and (text or reply.tool_calls):
-            first = time.perf_counter()
-        if text:
-            texts.append(text)
-            on_delta(text)
-    else:
-        if reply.finish_reason is None:
-            detail = "the stream ended before its end was said"
-            raise ChatError(describe("connection", target, detail=detail))
-    reply.text = "".join(texts)
-    return reply, first
-
-
-async def _leave(target: Target, response: aiohttp.ClientResponse) -> None:
-    """Read the little that follows `[DONE]`, so that the connection can be used again."""
-    if target.local_allowed:
-        # llama.cpp closes after a stream without saying so, and a new connection costs nothing.
-        response.close()
-        return
-    try:
-        async with asyncio.timeout(0.2):
-            async for _ in _pieces(response, MAX_ERROR):
-                pass
-    except (TimeoutError, TooLarge, Garbage, aiohttp.ClientError):
-        response.close()
-
-
-async def _payloads(response: aiohttp.ClientResponse, reader: SseReader) -> AsyncIterator[bytes]:
-    async for piece in _pieces(response, MAX_ANSWER):
-        for payload in reader.feed(piece):
-            yield payload
-    for payload in reader.close():
-        yield payload
-
-
-async def _pieces(response: aiohttp.ClientResponse, limit: int) -> AsyncIterator[bytes]:
-    """The body, unpacked where a server packs unasked; raises TooLarge beyond `limit` bytes."""
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding not in ("", "identity", "gzip", "deflate"):
-        raise Garbage(f"packed as {encoding[:20]}, though nothing packed was asked for")
-    packed = encoding in ("gzip", "deflate")
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32) if packed else None
-    size = 0
-    async for piece in response.content.iter_any():
-        if unpacker is not None:
-            piece = _unpack(unpacker, piece, limit - size + 1)
-        size += len(piece)
-        if size > limit:
-            raise TooLarge(f"more than {limit >> 20 or 1} MiB")
-        yield piece
-
-
-def _unpack(unpacker: "zlib._Decompress", piece: bytes, most: int) -> bytes:
-    try:
-        return unpacker.decompress(piece, max(1, most))
-    except zlib.error as error:
-        raise Garbage(f"a broken packing: {error}") from None
-
-
-def _failure_of(target: Target, error: Exception) -> ChatFailure:
-    """The failure behind an exception of reading, connecting or parsing."""
-    cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    match cause:
-        case RefusedHost() | RefusedAddress():
-            return ChatFailure("refused_address", str(cause), fatal_for_model=True)
-        case ErrorEvent():
-            return from_error_value(target, cause.error)
-        case TooLarge():
-            return describe("too_large", target, detail=str(cause))
-        case Garbage() | aiohttp.ClientResponseError():
-            return describe("garbage", target, detail=str(cause))
-        case aiohttp.ConnectionTimeoutError():
-            return describe("connection", target, detail="no connection within 10 seconds")
-        case TimeoutError():
-            return describe("timeout", target, detail=f"the limit is {target.timeout:g} seconds")
-        case aiohttp.ClientError() | OSError():
-            return describe("connection", target, detail=_plain(error, target))
-        case _:
-            return describe("bad_request", target, detail=f"{type(cause).__name__}: {cause}")
-
-
-def _plain(error: Exception, target: Target) -> str:
-    """Connection trouble in words; the system's texts differ from machine to machine."""
-    host = parse_address(target.base_url).host
-    match error:
-        case aiohttp.ClientConnectorDNSError():
-            return f"the name {host} is not known"
-        case aiohttp.ClientConnectorCertificateError():
-            return f"the certificate of {host} is not trusted"
-        case aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
-            return "no server listens there"
-        case aiohttp.ClientSSLError():
-            return "no TLS there; is it http:// instead of https://?"
-        case _:
-            return f"the connection broke off ({type(error).__name__})"

@@ -48,6 +48,10 @@ class Connections:
             case "langchain":
                 return LangChainConnector(target)
 
+    async def model_ids(self, target: Target) -> list[str]:
+        """Model ids that an OpenAI-compatible server lists. Raises ChatError."""
+        return await self._client.model_ids(target)
+
     def gate(self, name: str, limits: Limits) -> ModelGate:
         """The one gate of a model, shared by all runs of this loop, brought up to `limits`."""
         gate = self._gates.get(name)

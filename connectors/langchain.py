@@ -13,15 +13,10 @@ from typing import TYPE_CHECKING, Any, cast
 
 import orjson
 
-from connectors.address import (
-    CheckedResolver,
-    RefusedAddress,
-    RefusedHost,
-    parse_address,
-    refusal,
-)
+from connectors.address import RefusedAddress, parse_address, refusal
 from connectors.body import with_schema
 from connectors.failures import describe, from_status
+from connectors.resolver import CheckedResolver, RefusedHost
 from connectors.tokens import estimate_usage
 from connectors.wire import (
     ChatAnswer,

@@ -35,6 +35,19 @@ class ModelSettings(BaseModel):
     structured: Literal["native", "prompt", "off"] = "native"
 
 
+class TestResult(BaseModel):
+    """What a test call found; `message` is for people, `kind` for programs."""
+
+    __test__ = False
+    model_config = ConfigDict(frozen=True)
+
+    ok: bool
+    message: str
+    kind: str | None = FormField(default=None, description="a `wire.FailureKind`")
+    latency_ms: float | None = None
+    at: datetime
+
+
 class Model(Base, table=True):
     """A model that can be asked; `settings` is a `ModelSettings`."""
 

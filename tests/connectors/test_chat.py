@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator, Iterator
 import psutil
 import pytest
 
-from connectors.address import CheckedResolver
 from connectors.chat import ChatClient
+from connectors.resolver import CheckedResolver
 from connectors.wire import ChatAnswer, ChatError, ChatFailure, ChatRequest, Target, Usage
 from tests.support.witness import Witness, witness
 
