@@ -1,4 +1,4 @@
-"""What labels say about the arms of a run: shares, deciding cases, agreement, cost per good."""
+"""What labels say about the arms of a run: shares, deciding cases, cost per good."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -8,9 +8,8 @@ from typing import NamedTuple
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from evalsets.agreement import Agreement, agreement
 from evalsets.cells import CellKey, CellValue, State
-from evalsets.label_state import LabelState, label_state
+from evalsets.label_state import label_state
 from evalsets.models import Answer, Case, Cell, Label
 from evalsets.quantiles import Interval
 from evalsets.run_cells import RunCell, RunCells, arm_names, get_run, load_cells
@@ -128,25 +127,6 @@ def what_decides(
                     Deciding(row.case_id, row.repeat, other.number, row.number, ours is State.GOOD)
                 )
     return found
-
-
-def run_agreement(session: Session, run_id: str) -> Agreement:
-    """How far the annotators of a run agree on good and bad (STATISTICS 8); a skip is missing."""
-    return agreement_of(label_state(session, run_id))
-
-
-def agreement_of(state: LabelState) -> Agreement:
-    """The same of labels at hand; adjudications are no opinion of an annotator."""
-    names = state.annotators
-    column = {name: place for place, name in enumerate(names)}
-    ratings: list[list[str | None]] = []
-    for item in sorted(state.votes):
-        row: list[str | None] = [None] * len(names)
-        for one in state.votes[item]:
-            if one.label in ("good", "bad") and not one.adjudicated:
-                row[column[one.annotator]] = one.label
-        ratings.append(row)
-    return agreement(names, ratings)
 
 
 def costs_per_good(

@@ -9,8 +9,9 @@ from core.database import Database
 from core.drafts import load_draft, save_draft
 from core.errors import Invalid, NotFound
 from evalsets.cells import State
+from evalsets.label_agreement import run_agreement
 from evalsets.label_state import cells_labels, label_state
-from evalsets.labeled_arms import costs_per_good, run_agreement, share_of_labels, what_decides
+from evalsets.labeled_arms import costs_per_good, share_of_labels, what_decides
 from evalsets.labels import (
     DRAFT,
     LabelContent,

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import insert
 from sqlmodel import Session, select
 
 from core.clock import new_id
@@ -55,7 +56,8 @@ def make_run(
     refs = session.exec(
         select(Case.id).where(Case.version_id == version).order_by(Case.position)  # pyright: ignore
     ).all()
-    answers, cells = [], []
+    answers: list[dict[str, Any]] = []
+    cells: list[dict[str, Any]] = []
     for row, inputs in enumerate(rows):
         for arm in range(len(arms)):
             if only is not None and not only(row, arm):
@@ -65,26 +67,25 @@ def make_run(
                 text = output(row, arm, repeat)
                 answer = None
                 if text is not None:
-                    answer = Answer(id=new_id(), output=text, cost=cost)
-                    answers.append(answer)
+                    answer = new_id()
+                    answers.append({"id": answer, "request": "", "output": text, "cost": cost})
                 cells.append(
-                    Cell(
-                        run_id=run.id,
-                        number=number,
-                        arm=arm,
-                        case_ref=refs[row],
-                        repeat=repeat,
-                        state="failed" if text is None else "succeeded",
-                        answer_id=answer.id if answer else None,
-                        item_key=None if text is None else item_key(dataset, inputs, text, None),
-                        preview=None if text is None else text[:200],
-                        error_kind="timeout" if text is None else None,
-                    )
+                    {
+                        "run_id": run.id,
+                        "number": number,
+                        "arm": arm,
+                        "case_ref": refs[row],
+                        "repeat": repeat,
+                        "state": "failed" if text is None else "succeeded",
+                        "answer_id": answer,
+                        "item_key": None if text is None else item_key(dataset, inputs, text, None),
+                        "preview": None if text is None else text[:200],
+                        "error_kind": "timeout" if text is None else None,
+                    }
                 )
-    session.add_all(answers)
-    session.flush()
-    session.add_all(cells)
-    session.flush()
+    for table, values in ((Answer, answers), (Cell, cells)):
+        if values:
+            session.execute(insert(table), values)
     return run.id
 
 
@@ -104,19 +105,20 @@ def _version(session: Session, name: str, rows: Sequence[dict[str, Any]], split:
     )
     session.add(version)
     session.flush()
-    session.add_all(
-        Case(
-            version_id=version.id or 0,
-            position=position,
-            case_id=f"c{position}",
-            inputs=inputs,
-            inputs_hash=inputs_hash(inputs),
-            expected=f"expected {position}",
-            split=split,
-        )
+    cases = [
+        {
+            "version_id": version.id,
+            "position": position,
+            "case_id": f"c{position}",
+            "inputs": inputs,
+            "inputs_hash": inputs_hash(inputs),
+            "expected": f"expected {position}",
+            "tags": [],
+            "split": split,
+        }
         for position, inputs in enumerate(rows)
-    )
-    session.flush()
+    ]
+    session.execute(insert(Case), cases)
     return version.id or 0
 
 
