@@ -26,7 +26,7 @@ def escape_cell(text: str) -> str:
 def unescape_cell(cell: str) -> str:
     """What `escape_cell` was given."""
     text = _ENCODED.sub(_decode, cell) if "_x" in cell else cell
-    return text[1:] if _ESCAPED.match(text) else text
+    return text[1:] if text[:1] == "'" and _ESCAPED.match(text) else text
 
 
 def escape_xlsx(text: str) -> str:

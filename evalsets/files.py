@@ -3,6 +3,7 @@
 Formats are told by content first and by name second: CSV, TSV, JSONL, JSON, XLSX, Parquet.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ _FOREIGN = {
     b"\xff\xd8\xff": "an image",
     b"SQLite format 3": "a database",
 }
+_JSON_START = re.compile(r'(?:\[\s*)?\{\s*["}]')
 _ACCEPTED = "Give CSV, TSV, JSONL, JSON, XLSX or Parquet"
 
 
@@ -137,7 +139,7 @@ def _text_table(file: BinaryIO, name: str, options: ReadOptions) -> RawTable:
     suffix = Path(name).suffix.lower()
     start = file.read(4096).decode(encoding, "ignore").lstrip("\ufeff \t\r\n")
     json_named = suffix in (".json", ".jsonl", ".ndjson")
-    if start.startswith(("{", "[{")) or (json_named and start.startswith("[")):
+    if _JSON_START.match(start) or (json_named and start.startswith(("{", "["))):
         return read_json(file, encoding)
     if json_named and not start:
         raise Invalid("the file holds no case. Write one JSON object a line")

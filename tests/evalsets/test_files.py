@@ -326,6 +326,21 @@ def test_two_ids_on_one_line_are_duplicates() -> None:
     )
 
 
+def test_braces_in_a_csv_header_are_no_json() -> None:
+    assert read("{{topic}},[b]\n1,2\n").columns == ["{{topic}}", "[b]"]
+    assert read("[note],b\n1,2\n").columns == ["[note]", "b"]
+    assert read('[\n  {"a": 1}\n]', "x.txt").format == "json"
+
+
+def test_large_files_and_many_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = ",".join(f"c{n}" for n in range(1001))
+    assert "more than 1000 columns" in refused(f"{names}\n{names}\n")
+    rows = [json.dumps({f"c{n}": 1}) for n in range(1002)]
+    assert "more than 1000 columns" in refused("\n".join(rows), "x.jsonl")
+    monkeypatch.setattr("evalsets.files.MAX_FILE_BYTES", 8)
+    assert "Split it" in refused("a\n1\n2\n3\n4\n")
+
+
 def test_wrong_extensions_are_seen_through() -> None:
     assert read('[{"a": 1}]', "x.csv").format == "json"
     assert read('{"a": 1}\n{"a": 2}', "x.csv").format == "jsonl"
