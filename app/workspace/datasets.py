@@ -1,3 +1,97 @@
-from app.workspace.components import header
+"""Datasets: the catalogue, and one data set with its cases, versions and runs."""
 
-header.head("datasets")
+from functools import partial
+
+import streamlit as st
+
+from app.workspace.components import access, header, numbers, table, url
+from app.workspace.components.access import reading
+from app.workspace.strings import raw, t
+from app.workspace.tabs import (
+    datasets_cases,
+    datasets_drawers,
+    datasets_used,
+    datasets_versions,
+    runs_plan,
+)
+from evalsets import datasets as service
+
+TABS = {
+    "cases": datasets_cases.draw,
+    "versions": datasets_versions.draw,
+    "used": datasets_used.draw,
+}
+KEYS = {"O": "keys.open", "N": "keys.next", "P": "keys.previous"}
+
+
+def catalogue() -> None:
+    header.head(raw("datasets.title"), actions=new, page_keys=KEYS)
+    search = st.text_input(
+        t("table.search"), key="datasets_q", bind="query-params", type="search", live="300ms",
+        placeholder=raw("table.search"), label_visibility="collapsed", width=260,
+    )  # fmt: skip
+    with reading() as session:
+        rows = service.list_datasets(session, search=search or None, after=url.get("after"))
+    if not rows and not search:
+        header.empty("datasets.empty", partial(new, "empty"))
+        return
+    shown = [
+        {
+            "name": row.name,
+            "version": row.newest,
+            "cases": numbers.short_count(row.cases),
+            "columns": row.columns,
+            "author": row.author.removeprefix("user:"),
+            "when": numbers.ago(row.updated_at),
+        }
+        for row in rows
+    ]
+    columns = ("name", "version", "cases", "columns", "author", "when")
+    table.catalogue(
+        "datasets", shown, {c: raw(f"columns.{c}") for c in columns}, alt=raw("datasets.title")
+    )
+    more = rows[-1].name if len(rows) == table.PAGE else None
+    table.pager("datasets", before="" if url.get("after") else None, after=more)
+
+
+def new(where: str = "head") -> None:
+    for place, name in enumerate(("file", "grid", "table")):
+        kind = "primary" if place == 0 and where == "head" else "secondary"
+        st.button(
+            t(f"datasets.new_{name}"), type=kind, on_click=url.open_drawer, args=(name,),
+            key=f"datasets_{name}_{where}", icon=datasets_drawers.ICONS[name],
+        )  # fmt: skip
+
+
+def one(name: str) -> None:
+    with access.shown_errors():
+        with reading() as session:
+            version = service.get(session, name, url.get("v") or "latest")
+
+        def run() -> None:
+            if st.button(t("datasets.run"), type="primary", icon=":material/play_arrow:"):
+                runs_plan.go(dataset=version.name)
+
+        header.head(
+            version.name,
+            badges=[
+                (raw("prompts.version_n", n=version.version), "gray"),
+                (raw("datasets.cases_n", n=numbers.count(version.cases)), "gray"),
+            ],
+            actions=run,
+            more=datasets_drawers.more(),
+            page_keys=KEYS,
+        )
+        tab = url.choice(
+            "datasets", "tab", list(TABS), lambda c: raw(f"datasets.tab_{c}"),
+            raw("datasets.title"), clears=("sel", "after"),
+        )  # fmt: skip
+        TABS[tab](version)
+
+
+chosen = url.get("id")
+if chosen is None:
+    catalogue()
+else:
+    one(chosen)
+datasets_drawers.draw(chosen)

@@ -1,3 +1,120 @@
-from app.workspace.components import header
+"""Evaluators: how machines score, tried before they are used."""
 
-header.head("evaluators")
+from typing import Any, get_args
+
+import streamlit as st
+from pydantic import TypeAdapter
+
+from app.workspace.components import access, choices, forms, header, table, url
+from app.workspace.components.plain import plain
+from app.workspace.strings import raw, t
+from core.workspace_settings import set_setting
+from evalsets.evaluators import Evaluator, Scorer
+from evalsets.judge import Judge
+from evalsets.subjects import Subject
+
+KINDS: dict[str, Any] = {
+    cls.model_fields["kind"].default: cls for cls in (*get_args(Scorer), Judge)
+}
+ADAPTER: TypeAdapter[Any] = TypeAdapter(Evaluator)
+
+
+def catalogue() -> None:
+    header.head(raw("evaluators.title"))
+    st.caption(t("evaluators.what"))
+    with st.grid("auto", min_column_width=240, gap="small"):
+        for kind in KINDS:
+            with st.container(border=True, gap="xsmall", key=f"kind_{kind}"):
+                st.button(
+                    plain(kind), key=f"open_{kind}", type="tertiary", on_click=url.put,
+                    kwargs={"id": kind},
+                )  # fmt: skip
+                st.caption(t(f"evaluators.{kind}"))
+    saved = choices.saved_evaluators()
+    if saved:
+        st.subheader(t("evaluators.saved"), anchor=False)
+        rows = [
+            {"name": name, "kind": spec["kind"], "settings": _brief(spec)}
+            for name, spec in saved.items()
+        ]
+        columns = ("name", "kind", "settings")
+        table.catalogue(
+            "evaluators", rows, {c: raw(f"columns.{c}") for c in columns},
+            alt=raw("evaluators.saved"), opens=lambda row: url.put(id=row["name"]),
+        )  # fmt: skip
+
+
+def _brief(spec: dict[str, object]) -> str:
+    return ", ".join(f"{k}={v}" for k, v in spec.items() if k not in ("kind", "name"))
+
+
+def one(chosen: str) -> None:
+    saved = choices.saved_evaluators()
+    kind = str(saved[chosen]["kind"]) if chosen in saved else chosen
+    if kind not in KINDS:
+        st.text(raw("evaluators.unknown"))
+        return
+    header.head(chosen, badges=[(kind, "gray")] if chosen in saved else [])
+    st.caption(t(f"evaluators.{kind}"))
+    left, right = st.columns(2, gap="large")
+    with left:
+        if chosen in saved:
+            spec = saved[chosen]
+            st.json({k: v for k, v in spec.items() if k not in ("kind", "name")})
+            st.button(t("evaluators.remove"), on_click=_remove, args=(chosen,))
+        else:
+            spec = _filled(kind)
+    with right:
+        if kind != "judge":
+            _try(spec)
+        else:
+            st.caption(t("evaluators.judge_note"))
+
+
+def _filled(kind: str) -> dict[str, Any]:
+    given = forms.settings_form(KINDS[kind], f"evaluator_{kind}", skip=frozenset({"kind", "name"}))
+    spec = {"kind": kind, **given}
+    fault = choices.is_valid(ADAPTER, spec)
+    if fault is not None and len(spec) > 1:
+        st.caption(f":material/error: {plain(fault)}")
+    name = st.text_input(t("evaluators.name"), placeholder=raw("evaluators.name_hint"))
+    st.button(
+        t("evaluators.save"), type="primary", disabled=not name.strip() or fault is not None,
+        on_click=_save, args=(name.strip(), spec),
+    )  # fmt: skip
+    return spec
+
+
+def _save(name: str, spec: dict[str, Any]) -> None:
+    kept = {**choices.saved_evaluators(), name: {**spec, "name": name}}
+    fault = choices.is_valid(ADAPTER, kept[name])
+    if fault is not None:
+        access.refuse(access.PromptstoneError(fault))
+    elif access.act(lambda s: (set_setting(s, "evaluators", kept), True)):
+        url.replace()
+
+
+def _remove(name: str) -> None:
+    kept = {k: v for k, v in choices.saved_evaluators().items() if k != name}
+    if access.act(lambda s: (set_setting(s, "evaluators", kept), True)):
+        url.replace()
+
+
+def _try(spec: dict[str, Any]) -> None:
+    st.subheader(t("evaluators.try"), anchor=False)
+    output = st.text_area(t("evaluators.output"), height=110, key="evaluator_output")
+    expected = st.text_area(t("evaluators.expected"), height=68, key="evaluator_expected")
+    if choices.is_valid(ADAPTER, spec) is not None or not output:
+        return
+    score = ADAPTER.validate_python(spec).score(Subject(output, expected=expected or None))
+    value = raw("numbers.unscored") if score.value is None else f"{score.value:g}"
+    st.badge(plain(value), color="gray" if score.value is None else "blue")
+    st.text(score.reason)
+
+
+picked = url.get("id")
+with access.shown_errors():
+    if picked is None:
+        catalogue()
+    else:
+        one(picked)

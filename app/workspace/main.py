@@ -9,7 +9,7 @@ sys.path[:] = [folder for folder in sys.path if folder != str(HERE)]
 
 import streamlit as st  # noqa: E402
 
-from app.workspace.components import access, keys, navigation, sidebar  # noqa: E402
+from app.workspace.components import access, keys, navigation, sidebar, url  # noqa: E402
 from app.workspace.strings import t  # noqa: E402
 
 st.set_page_config(
@@ -26,6 +26,7 @@ if user is None:
     st.stop()
 
 page = st.navigation(navigation.sections(user.role), expanded=True)
+url.left()
 sidebar.draw(user)
 with st.sidebar:
     keys.mount(navigation.FIELDS.get(page.url_path, {}))

@@ -15,6 +15,7 @@ from core.models import User
 from core.workspace_settings import get_setting
 
 _NAME = "access_user"
+_ROLE = "access_role"
 _NOTICE = "access_notice"
 T = TypeVar("T")
 
@@ -29,6 +30,7 @@ def sign_in() -> User | None:
     user = context.current().signed_in(cookies())
     if user is not None:
         st.session_state[_NAME] = user.name
+        st.session_state[_ROLE] = user.role
         locale = st.context.locale or "en"
         use_language(user.language or ("zh" if locale.lower().startswith("zh") else "en"))
     return user
@@ -37,6 +39,11 @@ def sign_in() -> User | None:
 def user_name() -> str:
     """The name of who looks."""
     return str(st.session_state[_NAME])
+
+
+def role() -> str:
+    """The role of who looks."""
+    return str(st.session_state[_ROLE])
 
 
 def actor() -> str:

@@ -7,9 +7,12 @@ import streamlit as st
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
-from app.workspace.components import access, header, url
+from app import example
+from app.server import context
+from app.workspace.components import access, asking, header, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
+from core.errors import PromptstoneError
 from evalsets.models import Queue, QueueItem, Run
 from prompts.models import Prompt
 
@@ -118,3 +121,31 @@ def queues() -> None:
     with st.grid("auto", min_column_width=240, gap="small"):
         for queue in found:
             _queue(queue)
+
+
+def connect() -> None:
+    """Endpoints found on this machine, each one click from being a model."""
+    for found in asking.found_here():
+        model = found.models[0] if found.models else ""
+        params = {"base_url": found.base_url, "model": model, "key_env": found.api_key_env}
+        if st.button(t("home.connect", name=found.title), key=f"connect_{found.title}"):
+            url.go("models", do="new", **params)
+
+
+def load_example() -> str | None:
+    """Load the example; the name of its prompt, or None where it was refused."""
+    try:
+        return example.load(context.current().database, access.actor())
+    except PromptstoneError as error:
+        access.refuse(error)
+        return None
+
+
+def health() -> None:
+    """One line: what lives."""
+    here = context.current()
+    with access.reading() as session:
+        waiting = session.exec(
+            select(func.count()).select_from(Run).where(col(Run.status).in_(("queued", "running")))
+        ).one()
+    st.caption(t("home.health", n=waiting, folder=str(here.settings.data)))

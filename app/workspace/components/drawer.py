@@ -51,3 +51,14 @@ def done(**params: str | int | None) -> None:
     else:
         url.close_drawer()
     st.rerun()
+
+
+def submit_outside(label_key: str, action: Callable[[], T]) -> T | None:
+    """`submit` for what opens its own sessions."""
+    if not st.form_submit_button(t(label_key), type="primary"):
+        return None
+    try:
+        return action()
+    except PromptstoneError as error:
+        st.error(plain(error.message), icon=":material/error:")
+        return None

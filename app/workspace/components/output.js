@@ -34,6 +34,16 @@ const soon = () => {
   hub.timer = setTimeout(connect, 0)
 }
 
+// Pieces of a comparison: removed and added words, told by shape and not by colour alone.
+const drawPieces = (box, pieces) => {
+  box.replaceChildren(...pieces.map(([change, text]) => {
+    const tag = change === "added" ? "ins" : change === "removed" ? "del" : "span"
+    const node = document.createElement(tag)
+    node.textContent = visible(text)
+    return node
+  }))
+}
+
 const cells = new WeakMap()
 
 export default function (component) {
@@ -41,10 +51,12 @@ export default function (component) {
   const box = parentElement.querySelector(".output")
   box.setAttribute("aria-label", data.label)
   box.dataset.state = data.live ? "live" : "done"
-  const state = cells.get(parentElement) ?? { id: null }
+  const state = cells.get(parentElement) ?? {}
   cells.set(parentElement, state)
 
-  if (state.id !== data.stream) {
+  if (data.pieces) {
+    drawPieces(box, data.pieces)
+  } else if (!("id" in state) || state.id !== data.stream) {
     if (state.id) hub.listeners.delete(state.id)
     state.id = data.stream
     box.textContent = visible(data.text)

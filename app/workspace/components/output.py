@@ -1,9 +1,11 @@
 """A model's text, inert: never Markdown, never HTML, while it streams and after."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import streamlit as st
+
+from prompts.diff import Piece
 
 _HERE = Path(__file__).parent
 _OUTPUT = st.components.v2.component(
@@ -31,6 +33,17 @@ def output(
             key=f"{key}_output",
             data={"text": text, "label": label, "stream": stream, "live": stream is not None},
             on_ended_change=on_end or _nothing,
+        )
+
+
+def compared(pieces: Iterable[Piece], *, key: str, label: str) -> None:
+    """Two texts as one: what was removed is struck through, what was added is underlined."""
+    shown = [[piece.change, piece.text] for piece in pieces]
+    with st.container(key=key):
+        _OUTPUT(
+            key=f"{key}_output",
+            data={"text": "", "label": label, "stream": None, "live": False, "pieces": shown},
+            on_ended_change=_nothing,
         )
 
 

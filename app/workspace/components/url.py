@@ -93,3 +93,19 @@ def close_drawer() -> None:
 def shortcut(keys: str) -> str | None:
     """`keys`, but silent while a drawer is open, behind which buttons would still fire."""
     return None if drawer() else keys
+
+
+_NEXT = "url_next"
+
+
+def leave(page: str, **params: str | int | None) -> None:
+    """Ask, in a callback, to leave for another page; `left` does it."""
+    st.session_state[_NEXT] = (page, params)
+
+
+def left() -> None:
+    """Leave for the page that a callback asked for."""
+    asked = st.session_state.pop(_NEXT, None)
+    if asked is not None:
+        page, params = asked
+        go(page, **params)

@@ -1,0 +1,109 @@
+"""What the plan drawer offers, and what it proposes before one chooses."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+from sqlmodel import Session, col, select
+
+from app.workspace.components import access, url
+from connectors.models import Model
+from core.drafts import recent
+from core.names import split_ref
+from core.workspace_settings import get_setting
+from evalsets.models import Dataset
+from prompts import service
+from prompts.models import PromptSummary
+
+KINDS = ("exact", "contains", "regex", "json_schema", "length", "latency", "cost")
+
+
+class Choices(NamedTuple):
+    """Names to choose from, and those proposed."""
+
+    prompts: Sequence[str]
+    models: Sequence[str]
+    datasets: Sequence[str]
+    evaluators: Sequence[str]
+    proposed_prompts: Sequence[str]
+    proposed_models: Sequence[str]
+    proposed_dataset: str | None
+
+
+def choices() -> Choices:
+    """Everything a run can be made of; the address and what was touched last propose."""
+    with access.reading() as session:
+        known = service.list_prompts(session, limit=200)
+        models = list(session.exec(select(Model.name).order_by(col(Model.name))))
+        datasets = _datasets(session)
+        saved = get_setting(session, "evaluators", {})
+        refs = [ref for prompt in known for ref in _refs(prompt)]
+        proposed = _proposed(session, known)
+        prompts = list(dict.fromkeys([*proposed, *refs]))
+        model = _model(session, proposed)
+    return Choices(
+        prompts,
+        models,
+        datasets,
+        [*KINDS, *saved],
+        proposed,
+        [model] if model in models else [],
+        _dataset(datasets),
+    )
+
+
+def _datasets(session: Session) -> list[str]:
+    query = select(Dataset.name).where(col(Dataset.imported).is_(False), Dataset.newest > 0)
+    names = list(session.exec(query.order_by(col(Dataset.updated_at).desc()).limit(200)))
+    touched = [row.ref for row in recent(session, access.actor(), 50) if row.kind == "dataset"]
+    return sorted(names, key=lambda name: touched.index(name) if name in touched else len(touched))
+
+
+def _refs(prompt: PromptSummary) -> list[str]:
+    numbers = range(prompt.newest, max(prompt.newest - 20, 0), -1)
+    return [f"{prompt.name}@{number}" for number in numbers]
+
+
+def _proposed(session: Session, known: Sequence[PromptSummary]) -> list[str]:
+    """The prompt that was open, beside what is in production, or beside its last version."""
+    asked = url.get("prompt")
+    if asked is None:
+        return []
+    name, ref = split_ref(asked)
+    version = service.get(session, name, ref)
+    prompt = next((one for one in known if one.name == name), None)
+    rival = (prompt.aliases if prompt else {}).get("production", version.version - 1)
+    numbers = [rival] if rival and rival != version.version else []
+    return [f"{name}@{number}" for number in (*numbers, version.version)]
+
+
+def _model(session: Session, proposed: Sequence[str]) -> str:
+    wanted = url.get("model")
+    if wanted is None and proposed:
+        name, ref = split_ref(proposed[-1])
+        wanted = service.get(session, name, ref).content.model
+    return wanted or get_setting(session, "default_model", "demo")
+
+
+def _dataset(datasets: Sequence[str]) -> str | None:
+    asked = url.get("dataset")
+    if asked in datasets:
+        return asked
+    return datasets[0] if datasets else None
+
+
+def saved_evaluators() -> dict[str, dict[str, object]]:
+    """The workspace's own evaluators by name."""
+    with access.reading() as session:
+        return dict(get_setting(session, "evaluators", {}))
+
+
+def is_valid(adapter: TypeAdapter[object], value: object) -> str | None:
+    """None, or the first fault of `value`."""
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"][1:])
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}".removeprefix(": ")
+    return None

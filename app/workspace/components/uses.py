@@ -1,0 +1,40 @@
+"""Which runs used an object."""
+
+from sqlalchemy import String, cast
+from sqlmodel import Session, col, select
+
+from evalsets.models import Run
+
+_LOOK_BACK = 200
+
+
+def arm_names(run: Run) -> str:
+    """The arms of a run in one line."""
+    return ", ".join(str(arm["name"]) for arm in run.manifest.get("arms", []))
+
+
+def runs_of_prompt(session: Session, name: str) -> list[Run]:
+    """The newest runs with an arm of this prompt."""
+    return [run for run in _recent(session, name) if _has(run, "prompt", name)]
+
+
+def runs_of_model(session: Session, name: str) -> list[Run]:
+    """The newest runs with an arm on this model."""
+    return [run for run in _recent(session, name) if _has(run, "model", name)]
+
+
+def runs_of_dataset(session: Session, name: str) -> list[Run]:
+    """The newest runs over any version of this data set."""
+    query = select(Run).where(Run.dataset == name, col(Run.imported).is_(False))
+    return list(session.exec(query.order_by(col(Run.id).desc()).limit(50)))
+
+
+def _recent(session: Session, name: str) -> list[Run]:
+    named = cast(col(Run.manifest), String).contains(name, autoescape=True)
+    query = select(Run).where(named).order_by(col(Run.id).desc()).limit(_LOOK_BACK)
+    return list(session.exec(query))
+
+
+def _has(run: Run, part: str, name: str) -> bool:
+    arms = run.manifest.get("arms", [])
+    return any((arm.get(part) or {}).get("name") == name for arm in arms)

@@ -1,0 +1,79 @@
+"""The cases of a version: a list left, the whole case right, edits as a new version."""
+
+from typing import Any
+
+import streamlit as st
+
+from app.workspace.components import access, table, url
+from app.workspace.components.plain import plain, visible
+from app.workspace.strings import raw, t
+from evalsets import dataset_cases
+from evalsets.dataset_cases import CasePublic
+from evalsets.datasets import DatasetPublic
+
+
+def draw(version: DatasetPublic) -> None:
+    split, search = _filters(version)
+    after = url.get("after")
+    with access.reading() as session:
+        page = dataset_cases.page_cases(
+            session, version.version_id, after=int(after) if after else None, split=split,
+            search=search,
+        )  # fmt: skip
+    if not page.cases:
+        st.caption(t("datasets.no_match"))
+        return
+    left, right = st.columns([3, 2], gap="medium")
+    columns = ["id", *version.columns[:6], "expected", "split", "tags"]
+    rows = [_row(case) for case in page.cases]
+    shown = [c for c in columns if any(row.get(c) not in (None, "", []) for row in rows)]
+    with left:
+        table.grid(
+            "datasets", rows, {c: _heading(c) for c in shown}, alt=raw("datasets.tab_cases"),
+            on_cell=lambda row, _: url.put(sel=page.cases[row].case_id),
+        )  # fmt: skip
+        following = None if page.after is None else str(page.after)
+        table.pager("datasets", before="" if after else None, after=following)
+    with right:
+        chosen = next((c for c in page.cases if c.case_id == url.get("sel")), page.cases[0])
+        _inspect(chosen)
+
+
+def _heading(column: str) -> str:
+    fixed = {"id", "expected", "split", "tags"}
+    return raw(f"columns.case_{column}") if column in fixed else column
+
+
+def _row(case: CasePublic) -> dict[str, Any]:
+    fixed = {"id": case.case_id, "expected": case.expected, "split": case.split, "tags": case.tags}
+    return {**case.inputs, **fixed}
+
+
+def _filters(version: DatasetPublic) -> tuple[str | None, str | None]:
+    with access.reading() as session:
+        counts = dataset_cases.split_counts(session, version.version_id)
+    splits = {name: n for name, n in counts.items() if name is not None}
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        search = st.text_input(
+            t("table.search"), key="datasets_cases_q", bind="query-params", type="search",
+            live="300ms", placeholder=raw("table.search"), label_visibility="collapsed", width=260,
+        )  # fmt: skip
+        split = table.facet("datasets", "split", splits, raw("columns.case_split"))
+    return split, search or None
+
+
+def _inspect(case: CasePublic) -> None:
+    with st.container(border=True, key="inspector", gap="xsmall"):
+        st.caption(t("columns.case_id"))
+        st.text(visible(case.case_id))
+        for name, value in case.inputs.items():
+            st.caption(plain(name))
+            if isinstance(value, str):
+                st.code(visible(value), language=None, wrap_lines=True)
+            else:
+                st.json(value)
+        if case.expected is not None:
+            st.caption(t("columns.case_expected"))
+            st.code(visible(case.expected), language=None, wrap_lines=True)
+        if case.tags or case.split:
+            st.caption(plain(" · ".join(filter(None, [case.split, *case.tags]))))

@@ -1,0 +1,58 @@
+"""What changed between any two versions: words and settings."""
+
+import streamlit as st
+
+from app.workspace.components import access, output, table, url
+from app.workspace.strings import raw, t
+from prompts import service
+from prompts.diff import diff
+from prompts.models import PromptPublic
+
+
+def draw(version: PromptPublic) -> None:
+    with access.reading() as session:
+        versions = service.history(session, version.name)
+    if len(versions) < 2:
+        st.caption(t("prompts.one_version"))
+        return
+    numbers = [one.version for one in versions]
+    notes = {one.version: one.message for one in versions}
+    left, right = st.columns(2)
+    with left:
+        before = _pick("a", numbers, notes, numbers[1])
+    with right:
+        after = _pick("b", numbers, notes, numbers[0])
+    with access.reading() as session:
+        old, new = (service.get(session, version.name, ref).content for ref in (before, after))
+    found = diff(old, new)
+    if not found.changed:
+        st.caption(t("prompts.no_change"))
+    for place, message in enumerate(found.messages):
+        role = message.after or message.before or ""
+        state = "added" if message.before is None else "removed" if message.after is None else None
+        said = f" · {raw(f'prompts.message_{state}')}" if state else ""
+        st.caption(f"{role}{said}")
+        output.compared(message.pieces, key=f"diff_{place}", label=raw("prompts.tab_diff"))
+    if found.settings:
+        st.subheader(t("prompts.settings"), anchor=False)
+        columns = ("part", "name", "before", "after")
+        table.still(
+            [setting._asdict() for setting in found.settings],
+            {c: raw(f"columns.{c}") for c in columns},
+            alt=raw("prompts.settings"),
+        )
+
+
+def _pick(name: str, numbers: list[int], notes: dict[int, str], default: int) -> int:
+    asked = url.get(name)
+    current = int(asked) if asked and asked.isdecimal() and int(asked) in numbers else default
+    key = f"prompts_diff_{name}"
+    st.session_state[key] = current
+
+    def changed() -> None:
+        url.put(**{name: st.session_state[key]})
+
+    return st.selectbox(
+        t(f"prompts.diff_{name}"), numbers, key=key, on_change=changed,
+        format_func=lambda n: raw("prompts.version_note", n=n, note=notes[n]).rstrip(" ·"),
+    )  # fmt: skip

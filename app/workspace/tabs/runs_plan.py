@@ -1,0 +1,110 @@
+"""The drawer that plans a run: what it will ask, what it costs, and only then Start."""
+
+from decimal import Decimal
+
+import streamlit as st
+from pydantic import ValidationError
+
+from app.server import context
+from app.workspace.components import access, choices, drawer, numbers, url
+from app.workspace.components.plain import plain
+from app.workspace.strings import raw, t
+from core.clock import new_id
+from core.errors import PromptstoneError
+from evalsets import runs
+from evalsets.plan import Plan
+
+TOKEN = "plan_token"
+
+
+def open_plan(**proposed: str | None) -> None:
+    """Open the drawer with a fresh form token: pressing Start twice makes one run."""
+    st.session_state[TOKEN] = new_id()
+    url.replace(do="plan", **proposed)
+
+
+def draw() -> None:
+    """The drawer, when the address asks for it."""
+    if url.drawer() == "plan":
+        st.session_state.setdefault(TOKEN, new_id())
+        drawer.drawer(t("runs.drawer_plan"), _body, width=520)
+
+
+def _body() -> None:
+    offered = choices.choices()
+    prompts = st.multiselect(
+        t("runs.prompts"), offered.prompts, default=offered.proposed_prompts, key="plan_prompts"
+    )
+    models = st.multiselect(
+        t("runs.models"), offered.models, default=offered.proposed_models, key="plan_models"
+    )
+    place = offered.datasets.index(offered.proposed_dataset) if offered.proposed_dataset else None
+    dataset = st.selectbox(t("runs.dataset"), offered.datasets, index=place, key="plan_dataset")
+    evaluators = st.multiselect(
+        t("runs.evaluators"), offered.evaluators, key="plan_evaluators", accept_new_options=True,
+        help=t("runs.evaluators_help"),
+    )  # fmt: skip
+    left, middle, right = st.columns(3, wrap=False)
+    repeats = left.number_input(t("runs.repeats"), 1, 100, 1, key="plan_repeats")
+    limit = middle.number_input(
+        t("runs.limit"), 1, 1_000_000, None, key="plan_limit", placeholder=raw("table.all")
+    )
+    budget = right.number_input(
+        t("runs.budget"), 0.0, None, None, step=0.5, key="plan_budget",
+        placeholder=raw("runs.no_budget"),
+    )  # fmt: skip
+    if not (prompts and models and dataset):
+        st.caption(t("runs.plan_incomplete"))
+        return
+    saved = choices.saved_evaluators()
+    try:
+        request = runs.RunRequest(
+            prompts=tuple(prompts),
+            models=tuple(models),
+            dataset=dataset,
+            repeats=repeats,
+            limit=limit,
+            budget=None if not budget else Decimal(str(budget)),
+            evaluators=tuple(saved.get(name, name) for name in evaluators),
+            idempotency_key=st.session_state[TOKEN],
+        )
+        figures = runs.plan(context.current().database, request)
+    except (PromptstoneError, ValidationError) as error:
+        st.error(plain(getattr(error, "message", str(error))), icon=":material/error:")
+        return
+    _foot(figures)
+    if st.button(t("runs.start"), type="primary", icon=":material/play_arrow:", key="plan_start"):
+        _start(request)
+
+
+def _foot(figures: Plan) -> None:
+    cost = numbers.money(figures.cost_usd)
+    with st.container(border=True, gap=None, key="plan_foot"):
+        st.text(raw("runs.plan_calls", calls=numbers.count(figures.calls), cells=figures.cells))
+        st.text(raw("runs.plan_cached", n=numbers.count(figures.cached)))
+        if figures.unrunnable:
+            st.text(raw("runs.plan_unrunnable", n=figures.unrunnable))
+        tokens = (numbers.short_count(n) for n in figures.tokens)
+        st.text(raw("runs.plan_tokens", input=next(tokens), output=next(tokens)))
+        st.text(raw("runs.plan_cost", cost=cost))
+        if figures.evaluation.calls:
+            judged = numbers.money(figures.evaluation.cost_usd)
+            st.text(raw("runs.plan_judges", n=figures.evaluation.calls, cost=judged))
+        span = numbers.span(figures.minutes * 60_000)
+        st.text(raw("runs.plan_minutes", span=span))
+
+
+def _start(request: runs.RunRequest) -> None:
+    try:
+        started = runs.start(context.current().database, access.actor(), request)
+    except PromptstoneError as error:
+        st.error(plain(error.message), icon=":material/error:")
+        return
+    st.session_state.pop(TOKEN, None)
+    drawer.done(id=started.run_id)
+
+
+def go(**proposed: str | None) -> None:
+    """Leave for the runs page with the drawer open; not from a callback."""
+    st.session_state[TOKEN] = new_id()
+    url.go("runs", do="plan", **proposed)

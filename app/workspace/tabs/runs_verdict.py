@@ -1,0 +1,183 @@
+"""Which arm is better, in words first; then the picture, the figures and what decides."""
+
+import streamlit as st
+
+from app.workspace.components import access, charts, numbers, sentences, table, url
+from app.workspace.components.plain import plain
+from app.workspace.strings import raw, t
+from evalsets import verdicts
+from evalsets.comparison import Comparison
+from evalsets.label_state import label_state
+from evalsets.labeled_arms import what_decides
+from evalsets.looks import LABEL
+from evalsets.manifest import Manifest
+from evalsets.run_cells import load_cells
+from evalsets.runs import get_run
+from evalsets.verdicts import RunVerdict
+from evalsets.words import MOST_EXTENSIONS, Word
+
+
+def draw(run_id: str) -> None:
+    with access.shown_errors():
+        read = _read(run_id)
+        access.act(lambda session: (verdicts.record_look(session, read), True))
+        for comparison in read.comparisons:
+            _say(run_id, read, comparison)
+        for note in sentences.notes(read):
+            st.caption(plain(note))
+        _charts(read)
+        _table(read)
+        if read.by == LABEL:
+            _decides(run_id, read)
+
+
+def _read(run_id: str) -> RunVerdict:
+    with access.reading() as session:
+        manifest = Manifest.model_validate(get_run(session, run_id).manifest)
+    arms = [arm.name for arm in manifest.arms]
+    figures = [LABEL, *(one.name for one in manifest.evaluators)]
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        base = _select("base", arms, t("verdict.baseline"), str)
+        by = _select("by", figures, t("verdict.by"), _figure)
+    with access.reading() as session:
+        return verdicts.verdict(session, run_id, baseline=base if url.get("base") else None, by=by)
+
+
+def _figure(name: str) -> str:
+    return raw("verdict.labels") if name == LABEL else name
+
+
+def _select(name: str, options: list[str], label: str, shown) -> str:
+    key = f"verdict_{name}"
+    current = url.get(name)
+    st.session_state[key] = current if current in options else options[0]
+
+    def changed() -> None:
+        url.put(**{name: st.session_state[key]})
+
+    return st.selectbox(label, options, key=key, on_change=changed, format_func=shown, width=320)
+
+
+def _say(run_id: str, read: RunVerdict, comparison: Comparison) -> None:
+    with st.container(border=True, key=f"verdict_{comparison.candidate}"):
+        word, color, icon = sentences.badge(comparison)
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.badge(plain(word), color=color, icon=icon)  # type: ignore[arg-type]
+            st.space("stretch")
+            _offer(run_id, read, comparison)
+        st.subheader(plain(sentences.headline(comparison)), anchor=False)
+        st.text(sentences.evidence(comparison))
+
+
+def _offer(run_id: str, read: RunVerdict, comparison: Comparison) -> None:
+    """The next step that this word calls for."""
+    if comparison.verdict in (Word.CANDIDATE, Word.BASELINE):
+        arm = comparison.candidate
+        if comparison.verdict is Word.BASELINE:
+            arm = comparison.baseline
+        st.button(
+            t("verdict.promote"), type="primary", icon=":material/verified:",
+            key=f"promote_{comparison.candidate}", on_click=url.put,
+            kwargs={"do": "promote", "arm": arm},
+        )  # fmt: skip
+    elif comparison.verdict is Word.TOO_FEW and read.by == LABEL:
+        plan = read.plan
+        if plan is not None and plan.complete and plan.sequence < MOST_EXTENSIONS:
+            st.button(
+                t("verdict.extend"), key=f"extend_{comparison.candidate}", on_click=_extend,
+                args=(run_id,),
+            )  # fmt: skip
+
+
+def _extend(run_id: str) -> None:
+    queue = access.act(lambda session: verdicts.extend_on_too_few(session, run_id))
+    if queue is not None:
+        url.leave("label", queue=queue.id)
+
+
+def _charts(read: RunVerdict) -> None:
+    arms = [arm.arm for arm in read.arms]
+    left, right = st.columns(2, gap="large")
+    with left:
+        st.caption(t("verdict.chart_shares"))
+        points = [
+            charts.Point(
+                a.arm, a.share, a.ci95.low, a.ci95.high,
+                charts.share_text(a.arm, a.share, a.ci95, a.n),
+            )
+            for a in read.arms
+            if a.share is not None and a.ci95 is not None
+        ]  # fmt: skip
+        charts.shares(points, arms, "; ".join(point.text for point in points))
+    with right:
+        st.caption(t("verdict.chart_differences", baseline=read.baseline))
+        points = [
+            charts.Point(
+                c.candidate, c.difference, c.difference_ci95.low, c.difference_ci95.high,
+                f"{c.candidate}   {numbers.difference(c.difference, c.difference_ci95)}",
+            )
+            for c in read.comparisons
+            if c.difference is not None and c.difference_ci95 is not None
+        ]  # fmt: skip
+        charts.differences(points, arms, "; ".join(point.text for point in points))
+
+
+def _table(read: RunVerdict) -> None:
+    rows = [
+        {
+            "arm": arm.arm,
+            "share": numbers.share(arm.share, arm.ci95, arm.n),
+            "good": numbers.MISSING if arm.good is None else arm.good,
+            "skipped": arm.counts.skipped,
+            "unlabeled": arm.counts.unlabeled,
+            "failed": arm.counts.failed,
+        }
+        for arm in sorted(read.arms, key=lambda one: one.rank or 99)
+    ]
+    columns = ("arm", "share", "good", "skipped", "unlabeled", "failed")
+    table.still(rows, {c: raw(f"columns.{c}") for c in columns}, alt=raw("verdict.shares_table"))
+    rows = [
+        {
+            "arm": f"{one.candidate} – {one.baseline}",
+            "difference": numbers.difference(one.difference, one.difference_ci95),
+            "p": numbers.p_value(one.p_adjusted),
+            "pairs": one.n_pairs,
+            "only_candidate": _count(one.only_candidate),
+            "only_baseline": _count(one.only_baseline),
+            "both": _count(one.both),
+            "neither": _count(one.neither),
+            "method": raw(f"verdict.method_{one.method}"),
+        }
+        for one in read.comparisons
+    ]
+    columns = (
+        "arm", "difference", "p", "pairs", "only_candidate", "only_baseline", "both", "neither",
+        "method",
+    )  # fmt: skip
+    table.still(rows, {c: raw(f"columns.{c}") for c in columns}, alt=raw("verdict.table"))
+
+
+def _count(value: float | None) -> str:
+    return numbers.MISSING if value is None else f"{value:g}"
+
+
+def _decides(run_id: str, read: RunVerdict) -> None:
+    with access.reading() as session:
+        cells = load_cells(session, run_id)
+        states = label_state(session, run_id).states()
+    rows = []
+    for one in read.comparisons:
+        places = (cells.arm_position(one.baseline), cells.arm_position(one.candidate))
+        for pair in what_decides(cells, states, *places)[:25]:
+            better = one.candidate if pair.candidate_better else one.baseline
+            cell = pair.candidate_cell if pair.candidate_better else pair.baseline_cell
+            rows.append({"case": pair.case_id, "better": better, "cell": cell})
+    if not rows:
+        return
+    st.subheader(t("verdict.decides"), anchor=False)
+    st.caption(t("verdict.decides_why"))
+    table.catalogue(
+        "decides", rows, {c: raw(f"columns.{c}") for c in ("case", "better")},
+        alt=raw("verdict.decides"),
+        opens=lambda row: url.replace(id=run_id, tab="cases", sel=row["cell"]),
+    )  # fmt: skip
