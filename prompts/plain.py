@@ -33,7 +33,7 @@ def check_plain(values: Mapping[str, Any]) -> PlainInputs:
 def _check(value: Any, where: str, depth: int) -> None:
     kind = type(value)
     if kind is int and value.bit_length() > _MAX_BITS:
-        raise NotPlainError(f"The number in {where!r} is too long. Pass it as text.")
+        raise Invalid(f"The number in {where!r} is too long. Pass it as text.")
     if kind in _SCALARS:
         return
     if kind not in (list, dict):
@@ -42,9 +42,7 @@ def _check(value: Any, where: str, depth: int) -> None:
             "Pass plain text, numbers, booleans, lists or dictionaries."
         )
     if not depth:
-        raise NotPlainError(
-            f"The value of {where!r} is nested more than {MAX_DEPTH} deep. Flatten it."
-        )
+        raise Invalid(f"The value of {where!r} is nested more than {MAX_DEPTH} deep. Flatten it.")
     if kind is dict:
         _check_keys(value, where)
         value = value.values()

@@ -6,137 +6,52 @@ run in `render_worker`; this side checks that values are plain and speaks to a s
 
 import asyncio
 import atexit
-import contextlib
 import json
 import os
-import queue
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from core.errors import Invalid
 from prompts.content import Message, MessageTemplate, PromptContent
-from prompts.plain import PlainInputs, check_plain, check_threads
-from prompts.render_process import RenderProcess, WorkerDiedError
+from prompts.outcome import (
+    RenderedPrompt,
+    TemplateError,
+    TemplateProblem,
+    VariableCheck,
+    VariableReport,
+    problem_of,
+)
+from prompts.plain import NotPlainError, PlainInputs, check_plain, check_threads
+from prompts.render_pool import RenderPool
 
 GROUP = 32
 WORKERS = 2
-WALL_SECONDS = 4.0
-GROUP_WALL_SECONDS = 2.5
 GROUP_BYTES = 8 * 1024 * 1024
 REQUEST_BYTES = 32 * 1024 * 1024
 
 
-class VariableReport(NamedTuple):
-    """What the templates read, in order of appearance.
+class _Task(NamedTuple):
+    """One rendering to do: its place among the results, its inputs, and their JSON."""
 
-    `attributes` are the keys read from a variable (`customer.name`), `optional` the variables
-    under `default` or `is defined`, `looped` those a `for` goes through.
-    """
-
-    used: tuple[str, ...]
-    attributes: dict[str, tuple[str, ...]]
-    optional: tuple[str, ...]
-    looped: tuple[str, ...]
-
-
-class VariableCheck(NamedTuple):
-    """Declared and used variables told apart.
-
-    `missing` are read by a template, but neither declared nor optional.
-    """
-
-    used: tuple[str, ...]
-    unused: tuple[str, ...]
-    missing: tuple[str, ...]
-
-
-class RenderedPrompt(NamedTuple):
-    """The messages of one rendering, as they go over the wire."""
-
-    messages: list[Message]
-
-
-@dataclass(frozen=True)
-class TemplateProblem:
-    """Why a template failed, as a value.
-
-    `message` counts from 0 and `line` from 1 within it; `name` is the variable that is missing.
-    """
-
-    kind: Literal["missing", "syntax", "refused", "limit", "runtime"]
-    sentence: str
-    message: int | None = None
-    line: int | None = None
-    name: str | None = None
-
-
-class TemplateError(Invalid):
-    """A template cannot be compiled or rendered; `problem` says where."""
-
-    def __init__(self, problem: TemplateProblem) -> None:
-        super().__init__(problem.sentence, param=problem.name, code=f"template_{problem.kind}")
-        self.problem = problem
-        self.line = problem.line
-        self.message_index = problem.message
-
-
-_REMEDIES = {
-    "missing": "Give it a value, or a default.",
-    "syntax": "Correct the template there.",
-    "refused": "Remove it: templates may only read their variables.",
-    "limit": "Make the template or its values smaller (8 MiB of text, 2 seconds, 512 MB).",
-    "runtime": "Correct the template or the value it reads.",
-}
-
-
-def _problem(found: dict[str, Any]) -> TemplateProblem:
-    """The sentence for what the worker told: place, cause, remedy."""
-    index, line, name = found.get("message"), found.get("line"), found.get("name")
-    place = "The prompt" if index is None else f"Message {index + 1}"
-    if line is not None:
-        place += f", line {line}"
-    cause = f"the variable {name!r} has no value" if name else str(found["text"]).rstrip(".")
-    sentence = f"{place}: {cause}. {_REMEDIES[found['kind']]}"
-    return TemplateProblem(found["kind"], sentence, index, line, name)
-
-
-class _Encoded(NamedTuple):
-    """One rendering to do: the inputs, and their JSON."""
-
+    at: int
     inputs: PlainInputs
     json: str
-
-
-class _Frame(NamedTuple):
-    """A render request up to its inputs, and the request that only compiles the same sources."""
-
-    start: bytes
-    compiling: bytes
 
 
 class Renderer:
     """A pool of workers with a synchronous and an asynchronous face; safe to share by threads."""
 
     def __init__(self, workers: int = WORKERS) -> None:
-        self._all = [RenderProcess() for _ in range(workers)]
-        self._idle: queue.LifoQueue[RenderProcess] = queue.LifoQueue()
-        for worker in reversed(self._all):
-            self._idle.put(worker)
+        self._pool = RenderPool(workers)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="render")
 
     def variables(self, messages: Sequence[MessageTemplate]) -> VariableReport:
         """The variables the messages read; raises TemplateError if one cannot be compiled."""
-        request = {"op": "variables", "sources": [m.content for m in messages]}
-        try:
-            with self._worker() as worker:
-                found = worker.ask(json.dumps(request).encode("ascii"), WALL_SECONDS)
-        except WorkerDiedError as death:
-            raise TemplateError(_problem({"kind": "limit", "text": str(death)})) from None
+        found = self._pool.report([m.content for m in messages])
         if "problem" in found:
-            raise TemplateError(_problem(found["problem"]))
+            raise TemplateError(problem_of(found["problem"]))
         attributes = {name: tuple(keys) for name, keys in found["attributes"].items()}
         return VariableReport(
             tuple(found["used"]), attributes, tuple(found["optional"]), tuple(found["looped"])
@@ -170,14 +85,16 @@ class Renderer:
         stand alone on a line. Raises TypeError, before anything is rendered, if a value is not
         plain str, int, float, bool, None, list or dict.
         """
-        encoded = [_encode(values, threads) for values in inputs]
-        frame = _frame(messages, threads)
-        results: list[RenderedPrompt | TemplateProblem] = []
-        for group in _groups(encoded):
-            answers = self._group(frame, [item.json for item in group])
-            for item, answer in zip(group, answers, strict=True):
-                results.append(_result(messages, item.inputs, answer))
-        return results
+        made = [_task(at, values, threads) for at, values in enumerate(inputs)]
+        results: list[RenderedPrompt | TemplateProblem | None] = [
+            task if isinstance(task, TemplateProblem) else None for task in made
+        ]
+        sources = [m.content for m in messages]
+        for group in _groups(task for task in made if isinstance(task, _Task)):
+            answers = self._pool.answers(sources, threads, [task.json for task in group])
+            for task, answer in zip(group, answers, strict=True):
+                results[task.at] = _result(messages, task.inputs, answer)
+        return [result for result in results if result is not None]
 
     async def arender_many(
         self,
@@ -193,78 +110,38 @@ class Renderer:
 
     def pids(self) -> list[int]:
         """Process ids of the living workers."""
-        return [worker.pid for worker in self._all if worker.pid is not None]
+        return self._pool.pids()
 
     def close(self) -> None:
-        """End the workers; whoever renders afterwards starts them again."""
-        for _ in self._all:
-            with self._worker() as worker:
-                worker.kill()
+        """End the workers and threads."""
         self._threads.shutdown(wait=False)
-
-    @contextlib.contextmanager
-    def _worker(self) -> Iterator[RenderProcess]:
-        worker = self._idle.get()
-        try:
-            yield worker
-        finally:
-            self._idle.put(worker)
-
-    def _group(self, frame: _Frame, group: list[str]) -> list[Any]:
-        """The worker's answers to a group; a dead group is repeated singly, so one alone fails."""
-        with self._worker() as worker:
-            if len(group) > 1:
-                with contextlib.suppress(WorkerDiedError):
-                    return worker.ask(_request(frame, group), GROUP_WALL_SECONDS)
-                try:
-                    worker.ask(frame.compiling, WALL_SECONDS)
-                except WorkerDiedError as death:
-                    return [_dead(death)] * len(group)
-            return [self._single(worker, frame, item) for item in group]
-
-    @staticmethod
-    def _single(worker: RenderProcess, frame: _Frame, item: str) -> Any:
-        try:
-            return worker.ask(_request(frame, [item]), WALL_SECONDS)[0]
-        except WorkerDiedError as death:
-            return _dead(death)
+        self._pool.close()
 
 
-def _dead(death: WorkerDiedError) -> dict[str, Any]:
-    return {"kind": "limit", "text": str(death)}
-
-
-def _frame(messages: Sequence[MessageTemplate], threads: frozenset[str]) -> _Frame:
-    sources = json.dumps([m.content for m in messages])
-    names = json.dumps(sorted(threads))
-    return _Frame(
-        f'{{"op":"render","sources":{sources},"threads":{names},"inputs":['.encode("ascii"),
-        f'{{"op":"variables","sources":{sources}}}'.encode("ascii"),
-    )
-
-
-def _request(frame: _Frame, group: list[str]) -> bytes:
-    return frame.start + ",".join(group).encode("ascii") + b"]}"
-
-
-def _encode(values: Mapping[str, Any], threads: frozenset[str]) -> _Encoded:
-    plain = check_plain(values)
-    if threads:
-        check_threads(plain, threads)
-    return _Encoded(plain, json.dumps(plain))
-
-
-def _groups(encoded: list[_Encoded]) -> Iterator[list[_Encoded]]:
-    group: list[_Encoded] = []
-    size = 0
-    for item in encoded:
-        if len(item.json) > REQUEST_BYTES:
+def _task(at: int, values: Mapping[str, Any], threads: frozenset[str]) -> _Task | TemplateProblem:
+    try:
+        plain = check_plain(values)
+        if threads:
+            check_threads(plain, threads)
+        encoded = json.dumps(plain)
+        if len(encoded) > REQUEST_BYTES:
             raise Invalid("The inputs of one rendering exceed 32 MiB. Shorten them.")
-        if group and (len(group) == GROUP or size + len(item.json) > GROUP_BYTES):
+    except NotPlainError:
+        raise
+    except Invalid as error:
+        return TemplateProblem("runtime", error.message, name=error.param)
+    return _Task(at, plain, encoded)
+
+
+def _groups(tasks: Iterator[_Task]) -> Iterator[list[_Task]]:
+    group: list[_Task] = []
+    size = 0
+    for task in tasks:
+        if group and (len(group) == GROUP or size + len(task.json) > GROUP_BYTES):
             yield group
             group, size = [], 0
-        group.append(item)
-        size += len(item.json)
+        group.append(task)
+        size += len(task.json)
     if group:
         yield group
 
@@ -273,7 +150,7 @@ def _result(
     messages: Sequence[MessageTemplate], inputs: PlainInputs, answer: Any
 ) -> RenderedPrompt | TemplateProblem:
     if isinstance(answer, dict):
-        return _problem(answer)
+        return problem_of(answer)
     made: list[Message] = []
     for template, rendered in zip(messages, answer, strict=True):
         if isinstance(rendered, str):

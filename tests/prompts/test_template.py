@@ -15,7 +15,13 @@ from sqlmodel import Field
 from core.database import Base
 from core.errors import Invalid
 from prompts.content import MessageTemplate, PromptContent, Variable
-from prompts.template import Renderer, TemplateError, TemplateProblem, check_variables
+from prompts.template import (
+    RenderedPrompt,
+    Renderer,
+    TemplateError,
+    TemplateProblem,
+    check_variables,
+)
 
 
 class Account(Base, table=True):
@@ -161,7 +167,7 @@ class Nothing:
     "value",
     [
         Account(), MessageTemplate(role="user", content=""), test_roles_stay_and_newlines_too, pytest,
-        (x for x in "ab"), Nothing(), Nothing, {1, 2}, (1, 2), b"x", 1j, Path("/"), {1: "a"}, 1 << 9000,
+        (x for x in "ab"), Nothing(), Nothing, {1, 2}, (1, 2), b"x", 1j, Path("/"), {1: "a"},
         [[Account()]], {"a": [Nothing()]}, type("S", (str,), {})("x"), type("D", (dict,), {})(),
     ],
 )  # fmt: skip
@@ -180,8 +186,11 @@ def test_an_object_would_leak_through_the_sandbox_alone() -> None:
 def test_deep_and_cyclic_values_are_refused(r: Renderer) -> None:
     cycle: list[Any] = []
     cycle.append(cycle)
-    with pytest.raises(TypeError, match="32"):
+    with pytest.raises(TemplateError, match="32 deep"):
         r.render(one("{{ x }}"), {"x": cycle})
+    results = r.render_many(one("{{ x }}"), [{"x": 1}, {"x": 1 << 9000}, {"x": 2}, {"x": cycle}])
+    assert [isinstance(x, TemplateProblem) for x in results] == [False, True, False, True]
+    assert results[2] == RenderedPrompt([{"role": "user", "content": "2"}])
 
 
 THREAD = [
