@@ -1,7 +1,7 @@
 """What a prompt version holds: messages, settings, variables, output schema and tools."""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -16,12 +16,8 @@ Kind = Literal["text", "number", "boolean", "choice", "list", "json", "thread"]
 MAX_MESSAGES = 200
 RESERVED_OPTIONS = frozenset({"model", "messages", "stream", "stream_options", "tools", "n"})
 
-
-class Message(TypedDict):
-    """One rendered chat message, as it goes over the wire."""
-
-    role: str
-    content: str
+# One rendered chat message as it goes over the wire: `{"role": …, "content": …}`.
+Message = dict[str, str]
 
 
 class _Frozen(BaseModel):

@@ -4,10 +4,8 @@ Check a content with `prompts.checks.check_content` first: nothing here compiles
 because no template runs inside a transaction.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
-import orjson
-from sqlalchemy import Text, and_, cast, or_
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
@@ -16,6 +14,8 @@ from core.audit import actor_of, record
 from core.clock import utcnow
 from core.errors import Conflict, Invalid
 from core.names import check_alias, check_name
+from prompts.catalogue import facets as facets
+from prompts.catalogue import list_prompts as list_prompts
 from prompts.content import PromptContent, content_hash
 from prompts.fields import check_text
 from prompts.lookup import aliases_of, find_prompt, need_prompt, need_version, public
@@ -25,7 +25,6 @@ from prompts.models import (
     PromptAlias,
     PromptDraft,
     PromptPublic,
-    PromptSummary,
     PromptVersion,
     PushResult,
     VersionSummary,
@@ -278,77 +277,6 @@ def history(
         )
         for v in session.exec(query.order_by(col(PromptVersion.number).desc()).limit(limit))
     ]
-
-
-def list_prompts(
-    session: Session,
-    *,
-    search: str | None = None,
-    tag: str | None = None,
-    folder: str | None = None,
-    after: str | None = None,
-    limit: int = 50,
-    archived: bool = False,
-) -> list[PromptSummary]:
-    """A page of the catalogue by name, from behind `after`.
-
-    `search` looks, without regard to case, into name, title, description, tags and the newest
-    version's text; `folder` holds what begins with it and a slash.
-    """
-    newest = and_(
-        col(PromptVersion.prompt_id) == col(Prompt.id),
-        col(PromptVersion.number) == col(Prompt.newest),
-    )
-    query = select(Prompt).join(PromptVersion, newest).order_by(col(Prompt.name)).limit(limit)
-    query = query.where(col(Prompt.archived_at).is_not(None) == archived)
-    tags = cast(col(Prompt.tags), Text)
-    if tag is not None:
-        query = query.where(tags.contains(orjson.dumps(tag).decode(), autoescape=True))
-    if folder:
-        query = query.where(col(Prompt.name).startswith(folder.strip("/") + "/", autoescape=True))
-    if after is not None:
-        query = query.where(col(Prompt.name) > after)
-    for word in (search or "").split():
-        texts = (col(Prompt.name), col(Prompt.title), col(Prompt.description), tags)
-        places = (*texts, cast(col(PromptVersion.content), Text))
-        query = query.where(or_(*(p.icontains(word, autoescape=True) for p in places)))
-    found = list(session.exec(query))
-    aliases = aliases_of(session, [prompt.id for prompt in found])
-    return [_summary(prompt, aliases.get(prompt.id or 0, {})) for prompt in found]
-
-
-def _summary(prompt: Prompt, aliases: dict[str, int]) -> PromptSummary:
-    return PromptSummary(
-        name=prompt.name,
-        title=prompt.title,
-        description=prompt.description,
-        tags=tuple(prompt.tags),
-        newest=prompt.newest,
-        aliases=aliases,
-        author=prompt.actor,
-        updated_at=prompt.updated_at,
-    )
-
-
-class Facets(NamedTuple):
-    """Folders and tags of the catalogue, each with how many prompts it holds."""
-
-    folders: dict[str, int]
-    tags: dict[str, int]
-
-
-def facets(session: Session) -> Facets:
-    """What the catalogue can be narrowed by; a folder counts what lies in its folders too."""
-    found = Facets({}, {})
-    query = select(Prompt.name, Prompt.tags).where(col(Prompt.archived_at).is_(None))
-    for name, tags in session.exec(query.order_by(col(Prompt.name))):
-        parts = name.split("/")[:-1]
-        for depth in range(1, len(parts) + 1):
-            folder = "/".join(parts[:depth])
-            found.folders[folder] = found.folders.get(folder, 0) + 1
-        for tag in tags:
-            found.tags[tag] = found.tags.get(tag, 0) + 1
-    return found
 
 
 def save_draft(session: Session, name: str, draft: PromptDraft) -> None:
