@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.workspace.components import access, header, numbers, table, url
+from app.workspace.components import access, header, numbers, saving, table, url
 from app.workspace.components.access import reading
 from app.workspace.components.working import working
 from app.workspace.strings import raw, t
@@ -91,7 +91,7 @@ def one(name: str) -> None:
 
         def save() -> None:
             if tab == "edit":
-                prompts_edit.save_row(version)
+                saving.row(version)
 
         header.head(
             version.name,
@@ -100,6 +100,7 @@ def one(name: str) -> None:
             more=prompts_drawers.more(version),
             page_keys=KEYS,
         )
+        saving.conflict(version)
         tab = url.choice(
             "prompts", "tab", list(TABS), lambda c: raw(f"prompts.tab_{c}"), raw("prompts.title"),
             clears=("a", "b"),

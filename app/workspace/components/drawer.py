@@ -32,9 +32,9 @@ def form(key: str) -> Iterator[None]:
         yield
 
 
-def submit(label_key: str, action: Callable[[Session], T]) -> T | None:
+def submit(label_key: str, action: Callable[[Session], T], **params: object) -> T | None:
     """The form's verb. Its refusal is shown here; None until it is pressed and done."""
-    if not st.form_submit_button(t(label_key), type="primary"):
+    if not st.form_submit_button(t(label_key, **params), type="primary"):
         return None
     try:
         with access.writing() as session:

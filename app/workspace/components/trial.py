@@ -1,18 +1,25 @@
 """Trying a prompt: values, model, tokens and cost before, the answer as it comes, what it took."""
 
+from typing import Any
+
 import streamlit as st
 
-from app.workspace.components import access, fields, numbers
+from app.server import context
+from app.workspace.components import access, code, fields, numbers, output, url
 from app.workspace.components.plain import plain
 from app.workspace.components.working import Working, declared
-from app.workspace.strings import t
-from connectors import service as models
-from connectors.models import Generation, ModelPublic
+from app.workspace.strings import raw, t
+from connectors import generate, service
+from connectors.models import Generation
+from connectors.prices import cost
+from connectors.service import ModelPublic
+from connectors.tokens import count_messages
+from connectors.wire import Usage
 from core.errors import PromptstoneError
 from prompts.content import typed_inputs
 from prompts.template import RenderedPrompt, VariableReport, renderer
 
-LIVE = ("sent", "streaming")
+_GUESSED_OUTPUT = 256
 
 
 def draw(copy: Working, report: VariableReport | None) -> None:
@@ -21,17 +28,39 @@ def draw(copy: Working, report: VariableReport | None) -> None:
     if report is not None:
         used = [v for v in declared(copy.content, report.used) if v.name in report.used]
         fields.values(copy, used)
-    _estimate(copy, model)
-    generation = _generation(copy)
-    _run_or_stop(copy, model, generation, ready=report is not None)
-    if generation is not None:
-        _answer(generation)
-    _next(copy)
+    rendered = _estimate(copy, model)
+    found = _generation(copy)
+    running = found is not None and found.state == "sent"
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if running:
+            st.button(
+                t("prompts.stop"), key="trial_stop", icon=":material/stop:", shortcut="Esc",
+                on_click=_stop, args=(copy,), type="secondary",
+            )  # fmt: skip
+        else:
+            st.button(
+                t("prompts.run"), key="trial_run", type="primary", icon=":material/play_arrow:",
+                shortcut=url.shortcut("Ctrl+Enter"), on_click=_run, args=(copy,),
+            )  # fmt: skip
+        if st.button(t("prompts.run_dataset"), key="trial_dataset", icon=":material/grid_on:"):
+            from app.workspace.tabs import runs_plan
+
+            runs_plan.go(prompt=f"{copy.name}@{copy.based_on}", model=model.name)
+    if found is not None:
+        _answer(found)
+    with st.container(horizontal=True):
+        st.button(
+            t("prompts.save_case"), key="trial_case", on_click=url.put, kwargs={"do": "case"},
+            icon=":material/add:", type="tertiary",
+        )  # fmt: skip
+        if rendered is not None:
+            with st.popover(t("prompts.get_code"), icon=":material/code:", type="tertiary"):
+                code.draw(model, rendered.messages, _params(copy, model), copy.content)
 
 
 def _model(copy: Working) -> ModelPublic:
     with access.reading() as session:
-        known = models.list_models(session)
+        known = service.list_models(session)
     names = [model.name for model in known]
     wanted = copy.model or copy.content.get("model")
     key = f"trial_model_{copy.name}"
@@ -45,30 +74,105 @@ def _model(copy: Working) -> ModelPublic:
     return next(model for model in known if model.name == picked)
 
 
+def _params(copy: Working, model: ModelPublic) -> dict[str, Any]:
+    return {**model.settings.params, **copy.content.get("options", {})}
+
+
 def _rendered(copy: Working) -> RenderedPrompt:
     content = copy.checked()
-    return renderer().render_content(content, typed_inputs(content, copy.values))
+    given = {name: value for name, value in copy.values.items() if value is not None}
+    examples = {v.name: v.example for v in content.inputs if v.example is not None}
+    return renderer().render_content(content, typed_inputs(content, {**examples, **given}))
 
 
-def _estimate(copy: Working, model: ModelPublic) -> None:
+def _estimate(copy: Working, model: ModelPublic) -> RenderedPrompt | None:
     """Tokens and cost before the call, or why it cannot be made."""
     try:
-        found = models.estimate(model, _rendered(copy).messages, copy.content.get("options", {}))
+        rendered = _rendered(copy)
     except PromptstoneError as error:
         st.caption(f":material/error: {plain(error.message)}")
-        return
-    st.caption(
-        t(
-            "prompts.estimate",
-            input=numbers.count(found.input_tokens),
-            output=numbers.count(found.output_tokens),
-            cost=numbers.money(found.cost),
-        )
-    )
+        return None
+    params = _params(copy, model)
+    most = params.get("max_tokens") or params.get("max_completion_tokens")
+    made = int(most) if isinstance(most, int | float) else _GUESSED_OUTPUT
+    read = count_messages(rendered.messages, model.settings.model).n
+    money = numbers.money(cost(Usage(read, made), model.price))
+    st.caption(t("prompts.estimate", input=read, output=made, cost=money))
+    sent = ", ".join(f"{k}={v}" for k, v in params.items())
+    st.caption(t("prompts.sent", params=sent or raw("prompts.no_params")))
+    return rendered
 
 
 def _generation(copy: Working) -> Generation | None:
     if copy.generation is None:
         return None
     with access.reading() as session:
-        return session.get(Generation, copy.generation)
+        found = session.get(Generation, copy.generation)
+    return found if found is not None and found.actor == access.actor() else None
+
+
+def _run(copy: Working) -> None:
+    """Start the call on the server's loop; a second press finds the first one running."""
+    here = context.current()
+    running = _generation(copy)
+    if running is not None and running.state == "sent":
+        return
+    try:
+        content = copy.checked()
+        with access.reading() as session:
+            model = copy.model or content.model or "demo"
+            known = {one.name for one in service.list_models(session)}
+            call = generate.prepare(
+                session,
+                access.actor(),
+                model if model in known else sorted(known)[0],
+                _rendered(copy).messages,
+                here.settings.key_path,
+                params=content.options,
+                schema=content.outputs,
+                tools=content.tools or None,
+                prompt=copy.name,
+                version=copy.based_on,
+            )
+        copy.generation = here.generations.start(call)
+    except PromptstoneError as error:
+        access.refuse(error)
+        return
+    copy.keep_try()
+
+
+def _stop(copy: Working) -> None:
+    if copy.generation is not None:
+        context.current().generations.stop(copy.generation)
+
+
+def _answer(found: Generation) -> None:
+    running = found.state == "sent"
+    text = found.output
+    if running:
+        text = context.current().generations.text(found.id) or ""
+    output.output(
+        text, key="trial_answer", label=raw("prompts.answer"),
+        stream=found.id if running else None,
+    )  # fmt: skip
+    if found.error:
+        st.error(plain(found.error), icon=":material/error:")
+    if running:
+        return
+    if found.state in ("stopped", "interrupted"):
+        st.caption(t(f"prompts.state_{found.state}"))
+    if found.latency_ms is not None:
+        _took(found)
+
+
+def _took(found: Generation) -> None:
+    said = {
+        "input": numbers.count(found.input_tokens),
+        "output": numbers.count(found.output_tokens),
+        "cost": numbers.money(found.cost),
+        "latency": numbers.span(found.latency_ms),
+    }
+    if found.ttft_ms is None:
+        st.caption(t("prompts.took_short", **said))
+    else:
+        st.caption(t("prompts.took", ttft=numbers.span(found.ttft_ms), **said))

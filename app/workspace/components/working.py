@@ -128,6 +128,11 @@ def _has_messages(content: Mapping[str, Any]) -> bool:
     return isinstance(content.get("messages"), list)
 
 
+def drop(version: PromptPublic) -> None:
+    """Forget the copy of this tab, because it was saved."""
+    st.session_state.pop(f"working_{version.name}_{version.version}", None)
+
+
 def forget(version: PromptPublic) -> None:
     """Give the draft up and begin again from the version."""
     old = st.session_state.pop(f"working_{version.name}_{version.version}", None)

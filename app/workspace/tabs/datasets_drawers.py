@@ -12,7 +12,7 @@ from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.errors import PromptstoneError
 from core.names import slug
-from evalsets import datasets
+from evalsets import dataset_edits, datasets
 from evalsets.cases import ParsedCases
 from evalsets.dataset_cases import export_dataset
 from evalsets.export import ExportFormat
@@ -149,13 +149,13 @@ def _table() -> None:
         alt=raw("datasets.preview"),
     )  # fmt: skip
     rows = [
-        {k: v for k, v in row.items() if isinstance(v, str) and v != ""}
+        {str(k): v for k, v in row.items() if isinstance(v, str) and v != ""}
         for row in edited.to_dict("records")
     ]
     rows = [row for row in rows if row]
     with drawer.form("dataset_table"):
         name = st.text_input(t("datasets.name"))
-        _push(name, partial(datasets.typed_cases, rows), "", raw("datasets.typed"))
+        _push(name, partial(dataset_edits.typed_cases, rows), "", raw("datasets.typed"))
 
 
 def _export(name: str) -> None:

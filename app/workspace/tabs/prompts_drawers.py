@@ -1,13 +1,17 @@
 """Short decisions about prompts: new, import, an alias, details, archive."""
 
 from collections.abc import Callable
+from typing import Any
 
 import streamlit as st
 
 from app.workspace.components import access, drawer, url
 from app.workspace.components.plain import plain
+from app.workspace.components.working import working
 from app.workspace.strings import raw, t
 from core.errors import PromptstoneError
+from evalsets import datasets
+from evalsets.dataset_edits import edited, load_cases, typed_cases
 from prompts import service
 from prompts.checks import check_content
 from prompts.content import MessageTemplate, PromptContent
@@ -41,6 +45,7 @@ def draw(name: str | None) -> None:
             "details": lambda: _details(name),
             "rename": lambda: _rename(name),
             "export": lambda: _export(name),
+            "case": lambda: _case(name),
         }
     if which in bodies:
         drawer.drawer(t(f"prompts.drawer_{which}"), bodies[which])
@@ -149,3 +154,33 @@ def _export(name: str) -> None:
             on_click="ignore", key=f"export_{form}",
         )  # fmt: skip
     st.code(export(version, "prompty"), language=None, wrap_lines=True, height=360)
+
+
+def _case(name: str) -> None:
+    with access.reading() as session:
+        version = service.get(session, name, url.get("v") or "latest")
+        known = [row.name for row in datasets.list_datasets(session)]
+    values = {k: v for k, v in working(version).values.items() if v is not None}
+    examples = {v.name: v.example for v in version.content.inputs if v.example is not None}
+    inputs = {**examples, **values}
+    st.json(inputs)
+    with drawer.form("prompt_case"):
+        dataset = st.selectbox(
+            t("prompts.case_dataset"), known or [f"{name}-cases"], accept_new_options=True
+        )
+        expected = st.text_area(t("prompts.case_expected"), height=90)
+        row = {**inputs, **({"expected": expected} if expected else {})}
+        saved = drawer.submit_outside("prompts.case_save", lambda: _add_case(dataset, row))
+    if saved is not None:
+        access.saved("prompts.case_saved", ref=saved)
+        drawer.done(id=name)
+
+
+def _add_case(name: str, row: dict[str, Any]) -> str:
+    with access.reading() as session:
+        known = any(one.name == name for one in datasets.list_datasets(session, search=name))
+        before = load_cases(session, name) if known else None
+    cases = edited(before, additions=[row]) if before else typed_cases([row])
+    _ = cases.hash
+    with access.writing() as session:
+        return datasets.push(session, name, cases, message=raw("prompts.title")).version.ref

@@ -2,12 +2,13 @@
 
 import streamlit as st
 
-from app.workspace.components import access, editor, fields, trial, url
+from app.workspace.components import access, editor, fields, trial
 from app.workspace.components.plain import plain
 from app.workspace.components.working import Working, working
 from app.workspace.strings import raw, t
+from core.errors import PromptstoneError
 from prompts.models import PromptPublic
-from prompts.template import TemplateError, VariableReport, renderer
+from prompts.template import VariableReport, renderer
 
 ROLES = ("system", "user", "assistant")
 
@@ -76,9 +77,7 @@ def _report(copy: Working) -> VariableReport | None:
     """What the texts read; None while one of them cannot be compiled."""
     try:
         return renderer().variables(copy.checked().messages)
-    except TemplateError as error:
-        st.caption(f":material/error: {plain(error.message)}")
-    except access.PromptstoneError as error:
+    except PromptstoneError as error:
         st.caption(f":material/error: {plain(error.message)}")
     return None
 
@@ -87,18 +86,11 @@ def _variables(copy: Working, report: VariableReport | None) -> None:
     if report is None:
         return
     names = [item["name"] for item in copy.content.get("inputs", [])]
-    used = [f"`{name}`" for name in report.used]
     missing = [n for n in report.used if n not in names and n not in report.optional]
     unused = [name for name in names if name not in report.used]
-    if not used:
+    if not report.used:
         st.caption(t("prompts.no_variables"))
     if missing:
         st.caption(t("prompts.undeclared", names=", ".join(missing)))
     if unused:
         st.caption(t("prompts.unused", names=", ".join(unused)))
-
-
-def save(version: PromptPublic) -> None:
-    """Make a version of what is typed; a newer one by somebody else is shown, never overwritten."""
-    url.put(saved=None)
-    trial.save(working(version), version)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from decimal import Decimal
+from functools import partial
 
 import streamlit as st
 
@@ -9,20 +10,33 @@ from app.server import context
 from app.workspace.components import access, drawer, exports, numbers, url
 from app.workspace.strings import raw, t
 from evalsets import runs
+from evalsets.label_import import import_labels
+from evalsets.label_lines import read_label_lines
+from evalsets.looks import LABEL
+from evalsets.manifest import Manifest
 from evalsets.models import Run
+from evalsets.promote import promote
 
 
 def more(run: Run) -> dict[str, Callable[[], None]]:
     """What the More menu offers, by string key."""
-    offered = {"runs.export": lambda: url.open_drawer("export")}
+    offered = {
+        "runs.export": partial(url.open_drawer, "export"),
+        "runs.labels_import": partial(url.open_drawer, "labels"),
+    }
     if run.status in ("paused", "queued", "running") and not run.imported:
-        offered["runs.raise_budget"] = lambda: url.open_drawer("budget")
+        offered["runs.raise_budget"] = partial(url.open_drawer, "budget")
     return offered
 
 
 def draw(run_id: str) -> None:
     """The drawer that the address names."""
-    bodies = {"export": lambda: exports.draw(run_id), "budget": lambda: _budget(run_id)}
+    bodies = {
+        "export": lambda: exports.draw(run_id),
+        "budget": lambda: _budget(run_id),
+        "promote": lambda: _promote(run_id),
+        "labels": lambda: _labels(run_id),
+    }
     which = url.drawer()
     if which in bodies:
         drawer.drawer(t(f"runs.drawer_{which}"), bodies[which])
@@ -42,3 +56,38 @@ def _budget(run_id: str) -> None:
         resumed = drawer.submit_outside("runs.resume_with_budget", resume)
     if resumed is not None:
         drawer.done()
+
+
+def _promote(run_id: str) -> None:
+    with access.reading() as session:
+        arms = Manifest.model_validate(runs.get_run(session, run_id).manifest).arms
+    arm = next((one for one in arms if one.name == url.get("arm")), arms[0])
+    if arm.prompt is None:
+        st.text(raw("verdict.no_prompt"))
+        return
+    ref = f"{arm.prompt.name}@{arm.prompt.version}"
+    with drawer.form("promote"):
+        alias = st.text_input(t("verdict.promote_alias"), value="production")
+        st.text(raw("verdict.promote_what", alias=alias, ref=ref))
+        reason = st.text_input(t("verdict.promote_reason"))
+        by = url.get("by") or LABEL
+        moved = drawer.submit(
+            "verdict.promote_verb",
+            lambda s: (promote(s, run_id, arm.name, alias.strip(), reason, by=by), True),
+            ref=ref,
+        )
+    if moved is not None:
+        access.saved("verdict.promoted", alias=alias, ref=ref)
+        drawer.done(id=run_id, tab="verdict")
+
+
+def _labels(run_id: str) -> None:
+    file = st.file_uploader(t("runs.labels_file"), type=["jsonl"], max_upload_size=50)
+    with drawer.form("labels_import"):
+        taken = drawer.submit(
+            "runs.labels_take",
+            lambda s: import_labels(s, run_id, read_label_lines(file.getvalue())) if file else None,
+        )
+    if taken is not None:
+        access.saved("runs.labels_taken", n=taken.labels)
+        drawer.done(id=run_id, tab="verdict")
