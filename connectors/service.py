@@ -1,8 +1,10 @@
 """Models in the database: add or replace, list, remove, and what a call of one needs."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 from sqlmodel import Session, col, select
@@ -11,9 +13,11 @@ from connectors.access import allow, host_of, is_allowed, key_of_model, secret_i
 from connectors.address import parse_address
 from connectors.limits import Limits
 from connectors.models import Model, ModelSettings, TestResult
-from connectors.prices import Price, price_of
-from connectors.wire import Target
+from connectors.prices import Price, cost, price_of
+from connectors.tokens import count_messages
+from connectors.wire import Message, Target, Usage
 from core.audit import actor_of, record
+from core.canonical import Json
 from core.clock import utcnow
 from core.errors import Conflict, Invalid, NotFound
 from core.names import check_name
@@ -41,6 +45,14 @@ class ModelPublic(BaseModel):
     actor: str
     created_at: datetime
     updated_at: datetime
+
+
+class Estimate(NamedTuple):
+    """What a call will take; `cost` in US dollars, None when the model is unpriced."""
+
+    input_tokens: int
+    output_tokens: int
+    cost: Decimal | None
 
 
 def ensure_builtin(session: Session) -> None:
@@ -150,6 +162,17 @@ def target_of(
 def limits_of(settings: ModelSettings) -> Limits:
     """The part of the settings that a gate keeps."""
     return Limits(settings.concurrency, settings.rpm, settings.tpm)
+
+
+def estimate(
+    model: ModelPublic, messages: Sequence[Message], params: Mapping[str, Json]
+) -> Estimate:
+    """Tokens and cost of a call before it is made: the answer counts as `max_tokens`, else 256."""
+    given = count_messages(messages, model.settings.model).n
+    wanted = {**model.settings.params, **params}
+    limit = wanted.get("max_tokens") or wanted.get("max_completion_tokens")
+    made = limit if type(limit) is int else 256
+    return Estimate(given, made, cost(Usage(given, made), model.price))
 
 
 def model_json(model: ModelPublic) -> dict[str, Any]:
