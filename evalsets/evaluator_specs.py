@@ -1,12 +1,15 @@
 """Evaluators as people name them: `kind`, `kind:argument`, or a YAML file."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import orjson
 import yaml
 from pydantic import TypeAdapter, ValidationError
+from yaml.composer import ComposerError
+from yaml.events import AliasEvent
 
 from core.errors import Invalid
 from evalsets.evaluators import Evaluator, Scorer
@@ -30,6 +33,28 @@ _ARGUMENT = {
 _PAIRED = ("length", "latency", "cost")
 _MAX_FILE = 1 << 20
 _adapter: TypeAdapter[Evaluator] = TypeAdapter(Evaluator)
+
+
+class _Loader(yaml.SafeLoader):
+    """No aliases, which multiply; `yes` and `no` are texts, as in YAML 1.2."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [
+            (tag, pattern)
+            for tag, pattern in resolvers
+            if not tag.endswith((":bool", ":timestamp"))
+        ]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(AliasEvent):
+            mark = self.peek_event().start_mark
+            raise ComposerError(None, None, "an alias; write the value out", mark)
+        return super().compose_node(parent, index)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(?:true|false)$"), list("tf"))
 
 
 def load_evaluator(settings: Mapping[str, Any]) -> Evaluator:
@@ -107,12 +132,14 @@ def _json(path: Path) -> Any:
 
 
 def _yaml(path: Path) -> dict[str, Any]:
+    content = _content(path)
     try:
-        found = yaml.safe_load(_content(path))
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        line = getattr(getattr(error, "problem_mark", None), "line", None)
-        where = "" if line is None else f", line {line + 1}"
-        raise Invalid(f"{path.name}{where}: not YAML. Correct it.") from None
+        found = _Loader(content).get_single_data()
+    except yaml.MarkedYAMLError as error:
+        where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise Invalid(f"{path.name}{where}: {error.problem}. Correct it.") from None
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise Invalid(f"{path.name} is not YAML. Correct it.") from None
     if not isinstance(found, dict) or not all(isinstance(key, str) for key in found):
         raise Invalid(f"{path.name} holds no settings. Write kind: exact, and one field a line.")
     return found

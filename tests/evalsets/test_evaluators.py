@@ -249,7 +249,7 @@ def test_parse_files(tmp_path: Path) -> None:
     ("content", "says"),
     [
         ("kind: exakt", "Use one of exact"), ("- exact", "holds no settings"), ("kind: exact\ncolour: red", "no field 'colour'"),
-        ("kind: judge", "needs rubric"), ("kind: exact\n: [", "line 2: not YAML"), ("!!python/object/apply:os.system [ls]", "not YAML"),
+        ("kind: judge", "needs rubric"), ("kind: exact\n: [", "line 2: expected"), ("!!python/object/apply:os.system [ls]", "line 1: could not determine"),
         ("kind: judge\nrubric: x\nscale: categories", "categories belong"), ("kind: latency\nmax: -1", "at max"),
         ("kind: exact\nname: a>b", "at name"), ("kind: length\nmin: 3\nmax: 2", "min is above max"), ("kind: [a]", "no kind"),
     ],
@@ -280,6 +280,21 @@ def test_bad_specs(text: str) -> None:
     with pytest.raises(Invalid) as caught:
         parse_evaluator(text)
     assert caught.value.message.endswith(".")
+
+
+def test_yaml_is_read_plainly_and_bombs_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.yaml"
+    levels = "".join(f"l{n}: &l{n} [{', '.join([f'*l{n - 1}'] * 9)}]\n" for n in range(1, 12))
+    path.write_text(f"l0: &l0 [x]\n{levels}kind: json_schema\ndefinition: {{enum: *l11}}\n")
+    start = time.monotonic()
+    with pytest.raises(Invalid, match="alias"):
+        parse_evaluator(str(path))
+    path.write_text("kind: exact\nvalue: yes\ncase: false\n")
+    assert parse_evaluator(str(path)) == Exact(value="yes", case=False)
+    path.write_text("kind: " + "[" * 5000)
+    with pytest.raises(Invalid):
+        parse_evaluator(str(path))
+    assert time.monotonic() - start < 2
 
 
 def test_names_are_unique_in_a_run() -> None:
