@@ -9,6 +9,7 @@ promptfoo is taken from npm into a cache folder outside of the repository.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import platform
@@ -51,8 +52,9 @@ def descendants(pid: int) -> list[int]:
     except OSError:
         return found
     for thread in threads:
-        for child in (thread / "children").read_text().split():
-            found += [int(child), *descendants(int(child))]
+        with contextlib.suppress(OSError):  # a thread may end meanwhile
+            for child in (thread / "children").read_text().split():
+                found += [int(child), *descendants(int(child))]
     return found
 
 
@@ -99,7 +101,8 @@ def child_bare(base_url: str, cells: int, model: str) -> None:
 
 def run(main: object) -> None:
     """asyncio as the worker runs it."""
-    asyncio.run(main)  # pyright: ignore[reportArgumentType]
+
+    asyncio.run(main)
 
 
 def report(cells: int, started: float) -> None:
@@ -113,7 +116,7 @@ def report(cells: int, started: float) -> None:
     print(json.dumps(figures), flush=True)
 
 
-def child_ours(data: str, base_url: str, cells: int, model: str) -> None:
+def child_ours(data: str, base_url: str, cells: int, model: str, watch: bool) -> None:
     """A whole run of the engine on a fresh SQLite database."""
     from core.database import Database
     from core.migrate import migrate
@@ -125,11 +128,14 @@ def child_ours(data: str, base_url: str, cells: int, model: str) -> None:
     run_id = prepare(database, base_url, cells, model)
     idle = tree_memory(os.getpid())
     before, started = tree_cpu(os.getpid()), time.perf_counter()
-    peak = Peak(os.getpid())
+    peak = Peak(os.getpid()) if watch else None
+
     row = asyncio.run(run_here(database, run_id))
     wall, cpu = time.perf_counter() - started, tree_cpu(os.getpid()) - before
     assert row.succeeded == cells, f"{row.succeeded} of {cells} answered"
-    figures = {"cells": cells, "wall": wall, "cpu": cpu, "idle": idle, "memory": peak.end()}
+    figures = {"cells": cells, "wall": wall, "cpu": cpu, "idle": idle}
+    if peak is not None:
+        figures["memory"] = peak.end()
     print(json.dumps(figures), flush=True)
 
 
@@ -144,7 +150,8 @@ class Peak:
 
     def end(self) -> int:
         """Stop watching; bytes."""
-        assert self._watcher.stdin is not None and self._watcher.stdout is not None
+        assert self._watcher.stdin is not None
+        assert self._watcher.stdout is not None
         self._watcher.stdin.close()
         return int(self._watcher.stdout.readline())
 
@@ -189,10 +196,10 @@ def child(*arguments: object) -> dict[str, float]:
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def ours(base_url: str, cells: int, model: str = "ok") -> dict[str, float]:
-    """The engine on a fresh data folder."""
+def ours(base_url: str, cells: int, model: str = "ok", *, watch: bool = False) -> dict[str, float]:
+    """The engine on a fresh data folder; watching its memory costs CPU of its own."""
     with tempfile.TemporaryDirectory() as data:
-        return child("ours", data, base_url, cells, model)
+        return child("ours", data, base_url, cells, model, int(watch))
 
 
 def bare(base_url: str, cells: int, model: str = "ok") -> dict[str, float]:
@@ -287,7 +294,9 @@ def measure_cpu(base_url: str, cells: int, rounds: int, peer: Promptfoo | None) 
             found[name].append(slope(subject(base_url, few), subject(base_url, cells)))
     medians = {name: statistics.median(values) for name, values in found.items()}
     for name, values in found.items():
-        print(f"CPU per call, {name}: {medians[name]:.3f} ms  ({', '.join(f'{v:.3f}' for v in values)})")
+        print(
+            f"CPU per call, {name}: {medians[name]:.3f} ms  ({', '.join(f'{v:.3f}' for v in values)})"
+        )
     ratio = medians["promptstone"] / medians["bare loop"]
     verdict("CPU beside a bare aiohttp+orjson loop", ratio, 4.0, " ×")
     if peer is not None:
@@ -302,7 +311,7 @@ def measure_wall(base_url: str, cells: int) -> None:
 
 
 def measure_memory(base_url: str, cells: int) -> None:
-    figures = ours(base_url, cells)
+    figures = ours(base_url, cells, watch=True)
     over = (figures["memory"] - figures["idle"]) / 2**20
     print(f"{cells} cells in {figures['wall']:.1f} s; idle {figures['idle'] / 2**20:.0f} MiB")
     verdict("memory over idle", over, 350, " MiB")
@@ -314,14 +323,17 @@ def verdict(what: str, figure: float, most: float, unit: str) -> None:
     print(f"{what}: {figure:.3g}{unit} (at most {most:g}{unit}): {word}", flush=True)
 
 
+def be_child(kind: str, rest: list[str]) -> None:
+    """The part of this file that a parent asked for."""
+    if kind == "bare":
+        child_bare(rest[0], int(rest[1]), rest[2])
+    elif kind == "watch":
+        child_watch(int(rest[0]))
+    else:
+        child_ours(rest[0], rest[1], int(rest[2]), rest[3], rest[4] == "1")
+
+
 def main() -> None:
-    if sys.argv[1:2] == ["--child"]:
-        kind, *rest = sys.argv[2:]
-        if kind == "bare":
-            return child_bare(rest[0], int(rest[1]), rest[2])
-        if kind == "watch":
-            return child_watch(int(rest[0]))
-        return child_ours(rest[0], rest[1], int(rest[2]), rest[3])
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cells", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=5)
@@ -349,4 +361,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["--child"]:
+        be_child(sys.argv[2], sys.argv[3:])
+    else:
+        main()

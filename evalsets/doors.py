@@ -1,19 +1,22 @@
 """The models of a run as they are now: address frozen, but key, limits and time-out read live."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlmodel import Session
 
-from connectors.address import parse_address
 from connectors.connections import Connections
 from connectors.limits import Limits
-from connectors.models import LocalAddress, Model, ModelSettings
+from connectors.models import Model, ModelSettings
+from connectors.service import limits_of, target_of
 from connectors.wire import Target
 from core.database import Database
-from core.errors import PromptstoneError
+from core.errors import Invalid, PromptstoneError
 from evalsets.lanes import Lane
 from evalsets.manifest import FrozenModel, Manifest
+from evalsets.worker_note import live_worker
 
 
 class Door(NamedTuple):
@@ -28,45 +31,53 @@ def read_door(
     session: Session, database: Database, model: FrozenModel, concurrency: int | None
 ) -> Door:
     """The model's row of now under what the run froze; a removed row leaves the frozen one."""
-    live = live_settings(session, model.name) or model.settings
-    limits = Limits(concurrency or live.concurrency, live.rpm, live.tpm)
-    now = model.settings.model_copy(
-        update={
-            "api_key_env": live.api_key_env,
-            "secret_id": live.secret_id,
-            "timeout": live.timeout,
-        }
-    )
+    limits = limits_of(_live(session, model))
+    if concurrency is not None:
+        limits = Limits(concurrency, limits.rpm, limits.tpm)
+    path = database.settings.key_path
     try:
-        return Door(limits, target_of(session, model.name, now, database.settings.key_path))
+        return Door(limits, target_of(session, model.name, path, frozen=model.settings))
     except PromptstoneError as error:
         return Door(limits, model.target, error.message)
 
 
-def live_settings(session: Session, name: str) -> ModelSettings | None:
-    row = session.get(Model, name)
-    return None if row is None else ModelSettings.model_validate(row.settings)
+def _live(session: Session, model: FrozenModel) -> ModelSettings:
+    row = session.get(Model, model.name)
+    return model.settings if row is None else ModelSettings.model_validate(row.settings)
 
 
-def target_of(session: Session, name: str, s: ModelSettings, key_path) -> Target:
-    import os
+def check_keys(session: Session, data: Path, manifest: Manifest, *, here: bool) -> None:
+    """Refuse a start whose keys are not set in the process that will run it, if one is known.
 
-    key = os.environ.get(s.api_key_env) if s.api_key_env else None
-    allowed = False
-    if s.kind == "openai":
-        a = parse_address(s.base_url or "")
-        allowed = session.get(LocalAddress, (a.host, a.port)) is not None
-    return Target(
-        name,
-        s.kind,
-        s.model,
-        s.base_url or "",
-        s.provider or "",
-        key,
-        s.timeout,
-        structured=s.structured,
-        local_allowed=allowed,
+    That is the data folder's worker, or this process (`here`) where none lives.
+    """
+    worker = live_worker(data)
+    if worker is None and not here:
+        return
+    known = os.environ if worker is None else _environment(worker.pid)
+    if known is None:
+        return
+    who = (
+        f"this process (pid {os.getpid()})" if worker is None else f"the worker (pid {worker.pid})"
     )
+    for model in models_of(manifest):
+        variable = _live(session, model).api_key_env
+        if variable and not known.get(variable, "").strip():
+            raise Invalid(
+                f"The key of the model {model.name} is read from {variable}, which is not set in "
+                f"{who}. Set it there and start again.",
+                param="api_key_env",
+            )
+
+
+def _environment(pid: int) -> Mapping[str, str] | None:
+    """What a process was started with; None where the system does not tell."""
+    try:
+        raw = Path(f"/proc/{pid}/environ").read_bytes()
+    except OSError:
+        return None
+    pairs = (entry.partition("=") for entry in raw.decode(errors="replace").split("\0"))
+    return {name: value for name, _, value in pairs}
 
 
 def models_of(manifest: Manifest) -> list[FrozenModel]:

@@ -100,8 +100,10 @@ async def _quiet(task: "asyncio.Task[None]") -> None:
 
 def _end(engine: Engine, terms: Terms) -> End:
     match engine.stop_asked:
-        case None:
+        case _ if engine.finished:
             return End("completed")
+        case None:
+            return End("failed", "The run ended with cells left. Resume it, and report this.")
         case "pause":
             return End("paused", "command")
         case "cancel":

@@ -8,11 +8,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 from sqlmodel import Session
 
-from connectors.models import Model, ModelSettings
+from connectors.models import ModelSettings
 from connectors.prices import Price, price_of
+from connectors.service import get_model
 from connectors.wire import Target
 from core.canonical import Json, canonical_json
-from core.errors import Invalid, NotFound
+from core.errors import Invalid
 from prompts.content import PromptContent
 
 
@@ -62,14 +63,8 @@ def freeze_model(name: str, settings: ModelSettings) -> FrozenModel:
 
 
 def find_model(session: Session, name: str) -> FrozenModel:
-    """A model by name, frozen with the prices of now."""
-    row = session.get(Model, name)
-    if row is None:
-        raise NotFound(
-            f"There is no model {name!r}. `promptstone model list` shows those there are.",
-            param="model",
-        )
-    return freeze_model(name, ModelSettings.model_validate(row.settings))
+    """A model by name, frozen with the prices of now; raises NotFound."""
+    return freeze_model(name, get_model(session, name).settings)
 
 
 class FrozenPrompt(_Frozen):

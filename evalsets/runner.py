@@ -73,6 +73,13 @@ class Engine:
         """Make a task part of the run: the run ends after it, and its error is the run's."""
         self._tasks[asyncio.create_task(task)] = lane
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to send, whatever was asked."""
+        return self.open_cells == 0 and not any(
+            lane.unsettled or lane.to_judge for lane in self.lanes
+        )
+
     def stop(self, why: Why) -> None:
         """Send nothing more; what is in flight is kept. A later shutdown keeps the first reason."""
         self.stop_asked = self.stop_asked or why
@@ -262,9 +269,13 @@ class Engine:
         self.cells_settled(1)
         attempts = work.attempts + work.tries
         return outcomes.cell_failed(
-            self.place.run_id, work.cell, kind, error, attempts=attempts,
+            self.place.run_id,
+            work.cell,
+            kind,
+            error,
+            attempts=attempts,
             interrupted=work.interrupted,
-        )  # fmt: skip
+        )
 
     async def _refuse(self, work: Work, reason: str) -> None:
         """Fail work of a model whose circuit is open, unsent."""

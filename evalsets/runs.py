@@ -17,6 +17,7 @@ from core.database import Database
 from core.errors import Conflict, Invalid, NotFound
 from core.jobs import enqueue
 from core.names import split_ref
+from evalsets.doors import check_keys
 from evalsets.evaluation import freeze_evaluators
 from evalsets.ledger import ZERO
 from evalsets.manifest import (
@@ -107,10 +108,14 @@ def plan(database: Database, request: RunRequest) -> Plan:
     return make_plan(database, draft.manifest, draft.version_id)
 
 
-def start(database: Database, actor: str, request: RunRequest) -> Started:
-    """Store a run and queue it. The same idempotency key gives the run that it made first."""
+def start(database: Database, actor: str, request: RunRequest, *, here: bool = False) -> Started:
+    """Store a run and queue it. The same idempotency key gives the run that it made first.
+
+    `here` says that this process will execute it if no worker lives.
+    """
     with database.read_scope() as session:
         draft = resolve(session, request)
+        check_keys(session, database.settings.data, draft.manifest, here=here)
         known = _by_key(session, request.idempotency_key)
     figures = make_plan(database, draft.manifest, draft.version_id)
     if known is not None:
@@ -161,15 +166,31 @@ def add_cells(
     session: Session, run_id: str, version_id: int, arms: int, repeats: int, cases: int
 ) -> None:
     """All cells, pending: `number` = (position × arms + arm) × repeats + repeat − 1."""
-    columns = ["run_id", "number", "arm", "case_ref", "repeat", "state", "cached",
-               "interrupted", "attempts"]  # fmt: skip
+    columns = [
+        "run_id",
+        "number",
+        "arm",
+        "case_ref",
+        "repeat",
+        "state",
+        "cached",
+        "interrupted",
+        "attempts",
+    ]
     for arm in range(arms):
         for repeat in range(1, repeats + 1):
             number = (col(Case.position) * arms + arm) * repeats + (repeat - 1)
             rows = select(
-                literal(run_id), number, literal(arm), col(Case.id), literal(repeat),
-                literal("pending"), literal(False), literal(False), literal(0),
-            ).where(Case.version_id == version_id, col(Case.position) < cases)  # fmt: skip
+                literal(run_id),
+                number,
+                literal(arm),
+                col(Case.id),
+                literal(repeat),
+                literal("pending"),
+                literal(False),
+                literal(False),
+                literal(0),
+            ).where(Case.version_id == version_id, col(Case.position) < cases)
             session.connection().execute(insert(Cell).from_select(columns, rows))
 
 

@@ -7,21 +7,16 @@ The worker's lock tells commands that a run will be taken care of; a run's own l
 import asyncio
 import contextlib
 import logging
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple
-
-import orjson
 
 from connectors.connections import Connections
 from core.database import Database
 from core.errors import LostLease
-from core.locks import FileLock, holder_note
 from evalsets.execution import Terms, execute
 from evalsets.models import Run
-from evalsets.ownership import Owned, locks, owned
+from evalsets.ownership import Owned, owned
 from evalsets.runs import get_run
+from evalsets.worker_note import note, worker_alive, worker_lock
 
 POLL_SECONDS = 0.2
 RUNS_AT_ONCE = 4
@@ -29,50 +24,20 @@ _SETTLED = ("completed", "cancelled", "failed", "paused")
 log = logging.getLogger("promptstone.worker")
 
 
-class Worker(NamedTuple):
-    """The live worker of a data folder."""
-
-    pid: int
-
-
-def worker_lock(data: Path) -> FileLock:
-    """Held by the worker of a data folder while it lives."""
-    return FileLock(locks(data) / "worker.lock")
-
-
-def live_worker(data: Path) -> Worker | None:
-    """The worker that takes runs of this data folder now, if one lives."""
-    note = holder_note(locks(data) / "worker.lock")
-    if note is None:
-        return None
-    with contextlib.suppress(ValueError, KeyError, TypeError):
-        return Worker(int(orjson.loads(note)["pid"]))
-    return Worker(0)
-
-
-def worker_alive(data: Path) -> bool:
-    """Whether a queued run will be taken by itself."""
-    return live_worker(data) is not None
-
-
 async def work(database: Database, stop: asyncio.Event, terms: Terms | None = None) -> None:
     """Take runs, a few at once, until `stop` is set; in-flight answers are kept, 10 s at most."""
     lock = worker_lock(database.settings.data)
-    announced = lock.try_acquire(_note())
+    announced = lock.try_acquire(note())
     async with Connections(database.settings.data) as connections:
         crew = _Crew(database, connections, stop, terms or Terms())
         try:
             while not stop.is_set():
-                announced = announced or lock.try_acquire(_note())
+                announced = announced or lock.try_acquire(note())
                 took = len(crew.tasks) < RUNS_AT_ONCE and await crew.take()
                 await _stopped_within(stop, 0 if took else POLL_SECONDS)
         finally:
             await crew.ended()
             lock.release()
-
-
-def _note() -> str:
-    return orjson.dumps({"pid": os.getpid()}).decode()
 
 
 async def _stopped_within(stop: asyncio.Event, seconds: float) -> None:

@@ -1,7 +1,8 @@
 """Prompts, models, cases and runs against the witness, for the tests of the engine."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,7 +14,7 @@ from core.canonical import content_hash
 from core.database import Database
 from evalsets.execution import Terms, execute
 from evalsets.identity import inputs_hash
-from evalsets.models import Case, Cell, Dataset, DatasetVersion, Run
+from evalsets.models import Case, Cell, CellScore, Dataset, DatasetVersion, Run
 from evalsets.ownership import End, owned
 from evalsets.runs import RunRequest, start
 from prompts import service as prompts
@@ -108,6 +109,21 @@ def cell_rows(db: Database, run_id: str) -> list[Cell]:
     with db.read_scope() as session:
         query = select(Cell).where(Cell.run_id == run_id).order_by(col(Cell.number))
         return list(session.exec(query))
+
+
+def scores_of(db: Database, run_id: str) -> dict[tuple[int, str], CellScore]:
+    """Its scores by cell and evaluator."""
+    with db.read_scope() as session:
+        query = select(CellScore).where(CellScore.run_id == run_id)
+        return {(one.cell, one.evaluator): one for one in session.exec(query)}
+
+
+async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something to become true."""
+    deadline = time.monotonic() + seconds
+    while not await asyncio.to_thread(holds):
+        assert time.monotonic() < deadline, "it never came true"
+        await asyncio.sleep(0.05)
 
 
 PRICES = {"input_price": Decimal(1), "output_price": Decimal(2)}
