@@ -20,7 +20,7 @@ from evalsets.labels import (
     mark_done,
 )
 from evalsets.models import Label, Preference
-from evalsets.preferences import newest_preferences
+from evalsets.preferences import PreferenceKey, newest_preferences
 from evalsets.run_cells import RunCell, RunCells, load_cells
 
 
@@ -120,7 +120,8 @@ def _preference_rows(
     rows: list[dict[str, object]] = []
     for line in lines:
         a, b = cells.find(line.line, line.a), cells.find(line.line, line.b)
-        key = (min(a.number, b.number), max(a.number, b.number), str(line.annotator))
+        low, high = sorted((a.number, b.number))
+        key = PreferenceKey(low, high, str(line.annotator))
         if said.get(key) == (a.number, line.preference):
             continue
         said[key] = (a.number, line.preference)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
+import sqlalchemy as sa
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
@@ -139,8 +140,9 @@ def costs_per_good(
     """
     cells = load_cells(session, run_id)
     states = label_state(session, run_id).states()
-    query = select(Cell.number, Answer.cost).join(Answer, col(Answer.id) == Cell.answer_id)
-    paid = dict(session.execute(query.where(Cell.run_id == run_id)).all())
+    query = sa.select(col(Cell.number), col(Answer.cost))
+    query = query.join(Answer, col(Answer.id) == col(Cell.answer_id))
+    paid = dict(session.execute(query.where(col(Cell.run_id) == run_id)).all())
     return [
         cost_per_good(_case_costs(rows, states, paid), costs[arm], succeeded[arm])
         for arm, rows in enumerate(cells.by_arm())

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import exists, func, or_, update
+import sqlalchemy as sa
+from sqlalchemy import and_, exists, func, or_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
@@ -71,7 +72,7 @@ def next_item(session: Session, queue_id: str) -> ItemToLabel | None:
     me, now = annotator_of(session), utcnow()
     free = or_(
         col(QueueItem.held_by).is_(None),
-        QueueItem.held_by == me,
+        col(QueueItem.held_by) == me,
         col(QueueItem.held_until) < now,
     )
     query = (
@@ -111,13 +112,19 @@ def is_open(session: Session, queue_ids: Sequence[str]) -> bool:
 def show_item(session: Session, queue_id: str, position: int) -> ItemToLabel:
     """One item of a queue as an annotator may see it; raises NotFound."""
     query = (
-        select(Case.inputs, Case.expected, Answer.output, Answer.tool_calls, Queue.show_expected)
+        sa.select(
+            col(Case.inputs),
+            col(Case.expected),
+            col(Answer.output),
+            col(Answer.tool_calls),
+            col(Queue.show_expected),
+        )
         .select_from(QueueItem)
         .join(Queue, col(Queue.id) == QueueItem.queue_id)
         .join(Cell, (col(Cell.run_id) == Queue.run_id) & (col(Cell.number) == QueueItem.cell))
         .join(Answer, col(Answer.id) == Cell.answer_id)
         .join(Case, col(Case.id) == Cell.case_ref)
-        .where(QueueItem.queue_id == queue_id, QueueItem.position == position)
+        .where(col(QueueItem.queue_id) == queue_id, col(QueueItem.position) == position)
     )
     row = session.execute(query).first()
     if row is None:
@@ -166,7 +173,7 @@ def undo(session: Session, queue_id: str) -> int | None:
     row = session.exec(query.order_by(col(Label.id).desc()).limit(1)).first()
     if row is None or not take_back(session, Item(row.run_id, row.cell, row.item_key)):
         return None
-    mine = (QueueItem.queue_id == queue_id) & (QueueItem.item_key == row.item_key)
+    mine = and_(col(QueueItem.queue_id) == queue_id, col(QueueItem.item_key) == row.item_key)
     lease = update(QueueItem).where(mine).values(held_by=me, held_until=utcnow() + LEASE)
     session.execute(lease, execution_options={"synchronize_session": False})
     return session.exec(select(QueueItem.position).where(mine)).first()

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlmodel import Session, col, select
+import sqlalchemy as sa
+from sqlmodel import Session, col
 
 from core.errors import Invalid, NotFound
 from evalsets.cells import CellKey
@@ -75,8 +76,15 @@ def arm_position(arms: Sequence[str], name: str) -> int:
 def load_cells(session: Session, run_id: str) -> RunCells:
     """Every cell of a run, without its texts."""
     run = get_run(session, run_id)
-    query = select(Cell.number, Cell.arm, Cell.case_ref, Cell.repeat, Cell.state, Cell.item_key)
-    query = query.where(Cell.run_id == run_id).order_by(col(Cell.number))
+    query = sa.select(
+        col(Cell.number),
+        col(Cell.arm),
+        col(Cell.case_ref),
+        col(Cell.repeat),
+        col(Cell.state),
+        col(Cell.item_key),
+    ).where(col(Cell.run_id) == run_id)
+    query = query.order_by(col(Cell.number))
     cells = session.connection().execute(query).all()  # half the time of the ORM's own rows
     cases = _cases(session, run)
     ordinals = _ordinals(((arm, ref) for _, arm, ref, *_ in cells), cases)
@@ -95,9 +103,9 @@ class _CaseRow(NamedTuple):
 
 
 def _cases(session: Session, run: Run) -> dict[int, _CaseRow]:
-    query = select(Case.id, Case.case_id, Case.position, Case.inputs_hash)
-    found = session.connection().execute(query.where(Case.version_id == run.version_id))
-    return {ref: _CaseRow(*rest) for ref, *rest in found}
+    query = sa.select(col(Case.id), col(Case.case_id), col(Case.position), col(Case.inputs_hash))
+    found = session.connection().execute(query.where(col(Case.version_id) == run.version_id))
+    return {row[0] or 0: _CaseRow(row[1], row[2], row[3]) for row in found}
 
 
 def _ordinals(

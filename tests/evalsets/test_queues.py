@@ -14,6 +14,7 @@ from core.errors import Conflict, Invalid
 from evalsets.label_state import label_state
 from evalsets.labels import Press, checked, item_of, save_label
 from evalsets.models import Cell, Label, Queue, QueueItem
+from evalsets.plan_preview import preview_plan, shares_hidden, to_label
 from evalsets.queue_plan import (
     DEFAULT_PAIRS,
     PlanForm,
@@ -389,3 +390,25 @@ def test_the_next_item_of_a_long_queue_is_there_at_once(large: tuple[Database, Q
         presses.append(time.perf_counter())
     taken = sorted(after - before for before, after in pairwise(presses))
     assert taken[len(taken) // 2] < 0.05  # aim 5 ms; two shared cores and an fsync leave room
+
+
+def test_a_plan_is_previewed_before_it_is_made(db: Database) -> None:
+    run = run_of(db, cases=120)
+    with db.session_scope("user:ann") as session:
+        found = preview_plan(session, run)
+        assert found[:3] == (100, 120, 200)
+        assert found.shows == pytest.approx(0.17718781)  # the vector plan-1
+        assert preview_plan(session, run, 40).shows == pytest.approx(0.28, abs=0.005)
+        assert to_label(session, run) == (None, 200)
+        assert not shares_hidden(session, run)
+        pick_label(session, run, 7, checked("good"))
+        queue = queue_for_run(session, run)
+        assert to_label(session, run) == (queue.id, 200 - progress(session, queue.id).done)
+        assert shares_hidden(session, run)
+        assert preview_plan(session, run, 120).labels == 239
+
+
+def test_a_run_without_an_output_previews_nothing(sqlite_db: Database) -> None:
+    run = run_of(sqlite_db, output=lambda row, arm, repeat: None)
+    with sqlite_db.read_scope() as session:
+        assert preview_plan(session, run) == (0, 0, 0, None)
