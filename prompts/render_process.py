@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 WORKER = Path(__file__).with_name("render_worker.py")
+_OURS = Path(__file__).parent.parent
 START_SECONDS = 20.0
 
 
@@ -48,7 +49,7 @@ class RenderProcess:
             return
         self.kill()
         self._child = subprocess.Popen(
-            [sys.executable, "-I", "-S", "-B", str(WORKER), _jinja_folder()],
+            [sys.executable, "-I", "-S", "-B", str(WORKER), _jinja_folder(), str(_OURS)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -127,7 +128,7 @@ class RenderProcess:
         poll.register(stream, event)
         left = deadline - time.monotonic()
         if left <= 0 or not poll.poll(left * 1000):
-            raise WorkerDiedError("it took too long")
+            raise WorkerDiedError("it takes too long")
 
     def _death(self) -> WorkerDiedError:
         """What ended the child, as far as its exit status tells."""
@@ -135,7 +136,7 @@ class RenderProcess:
         with contextlib.suppress(subprocess.TimeoutExpired):
             status = self._child.wait(1.0)
             if status == -signal.SIGXCPU:
-                return WorkerDiedError("it took more than 2 seconds of computing")
+                return WorkerDiedError("it computes for too long")
             if status in (-signal.SIGKILL, -signal.SIGTERM):
                 return _KilledError("its process was ended from outside")
         return WorkerDiedError("it needs too much memory")

@@ -153,7 +153,7 @@ def test_without_the_limits_the_bombs_go_on(
 ) -> None:
     worker = unlimited(tmp_path, monkeypatch)
     start = time.monotonic()
-    with pytest.raises(WorkerDiedError, match="too long"):
+    with pytest.raises(WorkerDiedError, match="takes too long"):
         worker.ask(request(CPU_BOMBS[0]), 5.0)
     assert time.monotonic() - start > 4.9
     assert worker.ask(request("{{ ('a' * 10 ** 9)|length }}"), 30.0) == [["1000000000"]]

@@ -151,7 +151,7 @@ def test_the_worker_has_no_environment_and_can_open_nothing(r: Renderer) -> None
 
 
 def environments(source: str) -> list[str]:
-    """Uses of jinja2, and calls that make an environment or a template."""
+    """Calls that make an environment or a template."""
     found: list[str] = []
     tree = ast.parse(source)
     from_string = {
@@ -161,17 +161,36 @@ def environments(source: str) -> list[str]:
         for alias in node.names
     }
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            found += [a.name for a in node.names if a.name.split(".")[0] == "jinja2"]
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "jinja2":
-            found.append(node.module or "")
-        elif isinstance(node, ast.Call):
+        if isinstance(node, ast.Call):
             name = getattr(node.func, "attr", getattr(node.func, "id", ""))
             harmless = name in from_string  # string.Template runs no code
             made = name.endswith("Environment") or name in ("Template", "from_string")
             if made and not harmless:
                 found.append(name)
     return found
+
+
+def imports_jinja(source: str) -> bool:
+    return any(
+        (isinstance(node, ast.Import) and any(a.name.split(".")[0] == "jinja2" for a in node.names))
+        or (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "jinja2")
+        for node in ast.walk(ast.parse(source))
+    )
+
+
+def test_only_the_child_imports_jinja() -> None:
+    where = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if imports_jinja(path.read_text())
+    }
+    assert where == {"prompts/sandbox.py", "prompts/discovery.py"}
+    done = subprocess.run(
+        [sys.executable, "-c", "import sys, prompts.template; print('jinja2' in sys.modules)"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "False\n"
 
 
 def test_only_one_module_makes_templates() -> None:
@@ -181,6 +200,6 @@ def test_only_one_module_makes_templates() -> None:
         for path in (ROOT / package).rglob("*.py")
         if environments(path.read_text())
     }
-    assert where == {"prompts/render_worker.py"}
+    assert where == {"prompts/sandbox.py"}
     assert environments("import jinja2\njinja2.Environment().from_string('x')") != []
     assert environments("Template('x')") != []

@@ -1,0 +1,165 @@
+"""The one Jinja2 environment, and templates compiled in it; imported by `render_worker` alone.
+
+This module needs jinja2 and the standard library only. Templates see their variables, `range` (at
+most 100,000 numbers), `dict` and `namespace`; no loader, no extension, no filter that calls or
+imports what it is given.
+"""
+
+import json
+import re
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any
+
+import jinja2.debug  # noqa: F401 - imported late by jinja2, when files can no longer be opened
+from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, Undefined, nodes
+from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
+from jinja2.utils import Namespace
+
+CACHED_TEMPLATES = 256
+CACHED_CHARACTERS = 4 * 1024 * 1024
+MESSAGE_CHARACTERS = 400
+FORBIDDEN = {
+    nodes.Include: "include",
+    nodes.Import: "import",
+    nodes.FromImport: "from … import",
+    nodes.Extends: "extends",
+}
+PRINTABLE = (str, int, float, list, tuple, dict, type(None), Undefined)
+Json = dict[str, Any]
+
+
+class ProblemError(Exception):
+    """Why one template or one rendering failed, in the parts the parent makes a sentence of."""
+
+    def __init__(
+        self, kind: str, text: str, line: int | None = None, name: str | None = None
+    ) -> None:
+        super().__init__(text)
+        self.message: int | None = None
+        self.parts: Json = {"kind": kind, "text": text, "line": line, "name": name}
+
+    def as_json(self) -> Json:
+        return {**self.parts, "message": self.message}
+
+
+def printable(value: Any) -> Any:
+    """Refuse what would print as an address or an object, and say what was probably meant."""
+    if isinstance(value, PRINTABLE):
+        return value
+    if callable(value):
+        raise ProblemError("runtime", "a function was printed without calling it; add ()")
+    kind = type(value).__name__
+    advice = "; add |list or |join" if isinstance(value, Iterable) else ""
+    raise ProblemError("runtime", f"a value of type {kind} cannot be printed{advice}")
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """`tojson` without Jinja's HTML escapes: a prompt is read by a model, not by a browser."""
+    return json.dumps(value, ensure_ascii=False, indent=indent)
+
+
+def environment() -> Environment:
+    env = ImmutableSandboxedEnvironment(
+        undefined=StrictUndefined,
+        loader=None,
+        extensions=(),
+        finalize=printable,
+        keep_trailing_newline=True,
+        cache_size=0,
+    )
+    env.globals.clear()
+    env.globals.update(range=safe_range, dict=dict, namespace=Namespace)
+    env.filters.pop("random")  # the same inputs must give the same request
+    env.filters["tojson"] = to_json
+    return env
+
+
+ENV = environment()
+
+
+def parsed(source: str) -> nodes.Template:
+    tree = ENV.parse(source)
+    for kind, word in FORBIDDEN.items():
+        found = tree.find(kind)
+        if found is not None:
+            text = f"`{word}` is not available in a prompt; put the text into the template itself"
+            raise ProblemError("refused", text, found.lineno)
+    return tree
+
+
+class Templates:
+    """Compiled templates by source, the least recently used ones dropped first."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[str, Template] = OrderedDict()
+        self._characters = 0
+
+    def get(self, source: str) -> Template:
+        found = self._kept.get(source)
+        if found is None:
+            found = self._compiled(source)
+            self._kept[source] = found
+            self._characters += len(source)
+            while len(self._kept) > CACHED_TEMPLATES or self._characters > CACHED_CHARACTERS:
+                self._characters -= len(self._kept.popitem(last=False)[0])
+        else:
+            self._kept.move_to_end(source)
+        return found
+
+    def clear(self) -> None:
+        self._kept.clear()
+        self._characters = 0
+
+    @staticmethod
+    def _compiled(source: str) -> Template:
+        return Template.from_code(ENV, ENV.compile(parsed(source)), ENV.globals)
+
+
+TEMPLATES = Templates()
+
+
+def problem_of(error: Exception, index: int | None = None) -> ProblemError:
+    """Anything a template can raise, as a ProblemError of message `index`."""
+    if isinstance(error, ProblemError):
+        problem = error
+        problem.parts["line"] = problem.parts["line"] or line_of(error)
+    elif isinstance(error, TemplateSyntaxError):
+        problem = ProblemError("syntax", error.message or "syntax error", error.lineno)
+    elif isinstance(error, MemoryError):
+        TEMPLATES.clear()
+        problem = ProblemError("limit", "it needs more than 512 MB of memory")
+    elif isinstance(error, RecursionError):
+        problem = ProblemError("limit", "it is nested too deeply")
+    elif isinstance(error, UndefinedError):
+        problem = undefined(error)
+    elif isinstance(error, SecurityError):
+        problem = ProblemError("refused", cut(error), line_of(error))
+    else:
+        problem = ProblemError("runtime", f"{type(error).__name__}: {cut(error)}", line_of(error))
+    problem.message = index if problem.message is None else problem.message
+    return problem
+
+
+def undefined(error: UndefinedError) -> ProblemError:
+    found = re.fullmatch(r"'(\w+)' is undefined", str(error))
+    line = line_of(error)
+    if found:
+        return ProblemError("missing", cut(error), line, found[1])
+    return ProblemError("runtime", cut(error), line)
+
+
+def cut(error: BaseException) -> str:
+    return str(error)[:MESSAGE_CHARACTERS]
+
+
+def line_of(error: BaseException) -> int | None:
+    """The template's line in which `error` was raised, from the compiled code's traceback."""
+    line, step = None, error.__traceback__
+    while step is not None:
+        template = step.tb_frame.f_globals.get("__jinja_template__")
+        if template is not None:
+            line = template.get_corresponding_lineno(step.tb_lineno)
+        step = step.tb_next
+    return line
