@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from pysqlite3 import dbapi2
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, OperationalError
 
 from connectors.models import Model
 from core.database import Database
@@ -31,12 +30,11 @@ def open_database(settings: Settings) -> Database:
         _first_rows(database)
     except DatabaseError as error:
         database.close()
-        if sqlite and isinstance(error.orig, dbapi2.DatabaseError):
-            raise damaged(settings.data / "promptstone.db", str(error.orig)) from error
-        raise Unavailable(
-            f"The database cannot be opened: {str(error.orig).splitlines()[0]}. "
-            "Check PROMPTSTONE_DATABASE_URL and that the server runs."
-        ) from error
+        why = str(error.orig).splitlines()[0]
+        if sqlite and not isinstance(error, OperationalError):
+            raise damaged(settings.data / "promptstone.db", why) from error
+        remedy = "rights and free space" if sqlite else "PROMPTSTONE_DATABASE_URL and the server"
+        raise Unavailable(f"The database cannot be opened: {why}. Check {remedy}.") from error
     mark(settings)
     return database
 

@@ -23,7 +23,12 @@ class _Entry(NamedTuple):
 _COMMANDS = {
     "up": _Entry("app.cli.up", "Start the workspace and its worker."),
     "doctor": _Entry("app.cli.doctor", "Tell what works here, what is missing, how to fix it."),
+    "model": _Entry("app.cli.model", "Models: add, list, test, remove."),
     "prompt": _Entry("app.cli.prompt", "Versions of prompts: push, show, render, diff, alias."),
+    "dataset": _Entry("app.cli.dataset", "Versioned cases: push, grid, list, show, export."),
+    "run": _Entry("app.cli.run", "Batches: start, import, list, show, pause, resume, export."),
+    "label": _Entry("app.cli.label", "Labels as JSON Lines: export, import."),
+    "verdict": _Entry("app.cli.verdict", "Which arm is better, in words."),
     "user": _Entry("app.cli.user", "Sign-in links."),
     "audit": _Entry("app.cli.audit", "Who did what."),
     "backup": _Entry("app.cli.backup", "Write everything into one file, also while it runs."),

@@ -29,3 +29,11 @@ def _value(text: str) -> object:
         return json.loads(text)
     except ValueError:
         return text
+
+
+def repeated_pairs(texts: Iterable[str], option: str) -> list[tuple[str, object]]:
+    """Like `json_pairs`, but a name may come more than once."""
+    found: list[tuple[str, object]] = []
+    for text in texts:
+        found += json_pairs([text], option).items()
+    return found

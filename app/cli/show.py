@@ -78,7 +78,7 @@ def _cell(value: object) -> str:
     if isinstance(value, datetime):
         return value.astimezone().strftime("%Y-%m-%d %H:%M")
     if isinstance(value, (list, tuple)):
-        return ", ".join(_cell(part) for part in value)
+        return ", ".join(_cell(part) for part in value) or "–"
     if isinstance(value, float):
         return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
     return visible(str(value))

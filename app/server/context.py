@@ -3,15 +3,12 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from connectors.generate import Generations
 from core.database import Database
 from core.models import User
 from core.settings import Settings
 from core.users import session_user
-
-if TYPE_CHECKING:
-    from connectors.generate import Generations
 
 
 @dataclass(frozen=True)
@@ -20,7 +17,7 @@ class Context:
 
     settings: Settings
     database: Database
-    generations: "Generations"
+    generations: Generations
     loop: asyncio.AbstractEventLoop
 
     @property

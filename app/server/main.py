@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -11,7 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from app.server import docs, health, sign_in
+from app.server import docs, health, sign_in, streams
 from app.server.context import cookie_name
 from app.server.errors import add_handlers, error_answer
 from app.server.guard import Guard
@@ -19,8 +20,11 @@ from app.server.hosts import host_rule
 from app.server.sessions import Sessions
 from core.database import Database
 
+if TYPE_CHECKING:
+    from streamlit.starlette import App
+
 SCRIPT = Path(__file__).parents[1] / "workspace" / "main.py"
-ROUTERS = (health.router, sign_in.router, docs.router)
+ROUTERS = (health.router, sign_in.router, streams.router, docs.router)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -34,21 +38,18 @@ def guarded(api: ASGIApp, database: Database) -> Guard:
 
 def build(lifespan: Lifespan, *, workspace: bool) -> FastAPI:
     """The routes; with `workspace` also the pages. `lifespan` surrounds Streamlit's own."""
-    ui = None
-    if workspace:
-        from streamlit.starlette import App
-
-        ui = App(SCRIPT)
+    stack_of = [lifespan]
+    ui = _workspace() if workspace else None
+    if ui is not None:
+        stack_of.append(ui.lifespan())
 
     @asynccontextmanager
     async def combined(api: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            await stack.enter_async_context(lifespan(api))
-            if ui is not None:
-                await stack.enter_async_context(ui_lifespan(api))
+            for part in stack_of:
+                await stack.enter_async_context(part(api))
             yield
 
-    ui_lifespan = ui.lifespan() if ui is not None else None
     api = FastAPI(
         title="Promptstone", version=version("promptstone"), lifespan=combined,
         docs_url=None, redoc_url=None, swagger_ui_oauth2_redirect_url=None,
@@ -60,6 +61,12 @@ def build(lifespan: Lifespan, *, workspace: bool) -> FastAPI:
     if ui is not None:
         api.mount("/", ui)
     return api
+
+
+def _workspace() -> "App":
+    from streamlit.starlette import App
+
+    return App(SCRIPT)
 
 
 def _close(api: FastAPI) -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from types import FrameType
 
 import uvicorn
@@ -18,17 +19,21 @@ from fastapi import FastAPI
 from app.server import worker
 from app.server.binding import bind, url_of
 from app.server.context import Context, set_context
-from app.server.main import build, guarded
+from app.server.main import Lifespan, build, guarded
 from app.server.start import prepare, sign_in_token
 from app.server.streamlit_config import check_guards, configure
 from app.server.supervise import Child
+from connectors.connections import Connections
+from connectors.demo import leave_demo
+from connectors.generate import Generations
 from core.database import Database
 from core.errors import Conflict, Invalid
 from core.locks import FileLock, holder_note
 from core.settings import Settings
 
 ROLES = ("all", "ui", "api", "worker")
-_CHILD_SECONDS = 10.5
+_IN_FLIGHT_SECONDS = 8.0
+_CHILD_SECONDS = 9.0
 _LAST_SECONDS = 11.5
 """Whatever still hangs so long after a signal is given up: the exit comes within 12 s."""
 
@@ -97,18 +102,34 @@ def _worker(settings: Settings) -> Child:
     return Child("worker", ["-m", "app.server.worker"], environment)
 
 
-def _lifespan(database: Database, children: list[Child]):
+def _lifespan(database: Database, children: list[Child]) -> Lifespan:
     @asynccontextmanager
     async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
-        set_context(Context(database.settings, database, None, loop))
-        for child in children:
-            await child.start()
-        yield
-        await asyncio.gather(*(child.ended(_CHILD_SECONDS) for child in children))
+        data = database.settings.data
+        async with Connections(data) as connections:
+            generations = Generations(database, connections)
+            loop = asyncio.get_running_loop()
+            set_context(Context(database.settings, database, generations, loop))
+            for child in children:
+                await child.start()
+            yield
+            await asyncio.gather(
+                generations.close(_IN_FLIGHT_SECONDS),
+                *(child.ended(_CHILD_SECONDS) for child in children),
+            )
+        await _leave_demo(data)
         set_context(None)
 
     return lifespan
+
+
+async def _leave_demo(data: Path) -> None:
+    """Wait for the embedded model's process, if we were its last user."""
+    leave_demo(data)
+    for _ in range(25):
+        if not (data / "demo" / "server.json").exists():
+            return
+        await asyncio.sleep(0.1)
 
 
 def _announce(database: Database, url: str, workspace: bool) -> None:

@@ -1,6 +1,7 @@
 """What every start does to a data folder before anything is served."""
 
 from app.opening import check_integrity, open_database
+from connectors.generate import mark_interrupted
 from core.database import Database
 from core.secrets import check_key
 from core.settings import Settings
@@ -8,11 +9,15 @@ from core.users import ADMIN, make_link_token
 
 
 def prepare(settings: Settings) -> Database:
-    """A migrated, checked database with its administrator and the built-in models."""
+    """A migrated database that passed the checks of a start; raises with the remedy otherwise."""
     database = open_database(settings)
     check_integrity(database)
     with database.read_scope() as session:
         check_key(session, settings.key_path)
+    if database.is_sqlite:
+        # No other server has this file: what was in flight in the last one is nobody's now.
+        with database.session_scope("system") as session:
+            mark_interrupted(session)
     return database
 
 
