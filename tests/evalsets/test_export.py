@@ -29,10 +29,7 @@ PAYLOADS = [
 
 
 def written(texts: Sequence[str], format: ExportFormat) -> bytes:
-    cases = [
-        CaseRow(f"c{n}", dict.fromkeys(("q",), text))
-        for n, text in enumerate(texts)
-    ]
+    cases = [CaseRow(f"c{n}", dict.fromkeys(("q",), text)) for n, text in enumerate(texts)]
     out = io.BytesIO()
     assert write_rows(format, case_columns(["q"]), case_rows(cases, format), out) == len(texts)
     return out.getvalue()
