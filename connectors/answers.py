@@ -6,7 +6,7 @@ from typing import cast
 
 import orjson
 
-from connectors.wire import Usage
+from connectors.wire import Usage, content_text
 from core.canonical import Json
 
 MAX_ANSWER = 16 * 2**20
@@ -72,7 +72,7 @@ def parse_completion(raw: bytes | bytearray) -> Reply:
     said = cast(dict[str, object], message)
     calls = said.get("tool_calls")
     return Reply(
-        text=_text(said.get("content")) or _text(said.get("refusal")),
+        text=content_text(said.get("content")) or content_text(said.get("refusal")),
         tool_calls=cast(list[dict[str, Json]], calls) if _is_calls(calls) else [],
         finish_reason=_str_or_none(choice.get("finish_reason")),
         usage=read_usage(value.get("usage")),
@@ -93,7 +93,7 @@ def add_chunk(reply: Reply, value: Mapping[str, object]) -> str:
         return ""
     said = cast(dict[str, object], delta)
     _merge_calls(reply.tool_calls, said.get("tool_calls"))
-    return _text(said.get("content")) or _text(said.get("refusal"))
+    return content_text(said.get("content")) or content_text(said.get("refusal"))
 
 
 def read_usage(value: object) -> Usage | None:
@@ -114,16 +114,6 @@ def _first_choice(value: Mapping[str, object]) -> dict[str, object] | None:
         return None
     first = cast(list[object], choices)[0]
     return cast(dict[str, object], first) if isinstance(first, dict) else None
-
-
-def _text(content: object) -> str:
-    """Content as text; of a list of parts, the texts joined."""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list):
-        return ""
-    parts = [part for part in cast(list[object], content) if isinstance(part, dict)]
-    return "".join(_text(cast(dict[str, object], part).get("text")) for part in parts)
 
 
 def _str_or_none(value: object) -> str | None:
@@ -152,8 +142,8 @@ def _merge_calls(calls: list[dict[str, Json]], parts: object) -> None:
         if isinstance(function, dict):
             pieces = cast(dict[str, object], function)
             held = cast(dict[str, str], call["function"])
-            held["name"] += _text(pieces.get("name"))
-            held["arguments"] += _text(pieces.get("arguments"))
+            held["name"] += content_text(pieces.get("name"))
+            held["arguments"] += content_text(pieces.get("arguments"))
 
 
 class SseReader:

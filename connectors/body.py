@@ -1,6 +1,6 @@
 """What is sent: a request as OpenAI's JSON, and the key by which equal requests share an answer."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import orjson
@@ -32,25 +32,27 @@ def response_format(schema: Mapping[str, Json]) -> dict[str, Json]:
     return {"type": "json_schema", "json_schema": inner}
 
 
-def is_strict(schema: Json) -> bool:
+def is_strict(schema: object) -> bool:
     """Whether every object in a JSON schema is closed and requires all of its properties."""
-    if isinstance(schema, list):
-        return all(is_strict(cast(Json, item)) for item in schema)
+    if isinstance(schema, list | tuple):
+        return all(map(is_strict, cast(Sequence[object], schema)))
     if not isinstance(schema, Mapping):
         return True
-    if schema.get("type") == "object" or "properties" in schema:
-        properties = schema.get("properties") or {}
-        required = schema.get("required") or []
-        if schema.get("additionalProperties") is not False or not isinstance(properties, Mapping):
+    found = cast(Mapping[str, object], schema)
+    if found.get("type") == "object" or "properties" in found:
+        properties, required = found.get("properties", {}), found.get("required", [])
+        if found.get("additionalProperties") is not False:
             return False
-        if not isinstance(required, list) or set(properties) != set(cast(list[str], required)):
+        if not isinstance(properties, Mapping) or not isinstance(required, list | tuple):
             return False
-    return all(is_strict(value) for value in schema.values())
+        if set(cast(Mapping[str, object], properties)) != set(cast(Sequence[object], required)):
+            return False
+    return all(map(is_strict, found.values()))
 
 
-def with_schema(messages: "list[Message] | tuple[Message, ...] | object", schema: Json) -> Json:
+def with_schema(messages: Sequence[Message], schema: Mapping[str, Json]) -> list[Message]:
     """The messages with the schema as an instruction, for servers that know no response_format."""
-    given = list(cast(list[Message], messages))
+    given = list(messages)
     text = (
         "Answer with one JSON value that is valid against this JSON schema, and nothing else:\n"
         + orjson.dumps(schema).decode()

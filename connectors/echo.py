@@ -8,8 +8,7 @@ import re
 import time
 from collections.abc import Sequence
 
-from connectors.wire import ChatAnswer, ChatRequest, Message, OnDelta, Usage
-from core.canonical import Json
+from connectors.wire import ChatAnswer, ChatRequest, Message, OnDelta, Usage, content_text
 
 _CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 _TOKEN = re.compile(rf"[{_CJK}]|[^\s{_CJK}]+")
@@ -27,7 +26,9 @@ class EchoConnector:
             for piece in _PIECE.findall(text) or [text]:
                 on_delta(piece)
         took = (time.perf_counter() - started) * 1000
-        given = sum(count_words(_text(message.get("content"))) for message in request.messages)
+        given = sum(
+            count_words(content_text(message.get("content"))) for message in request.messages
+        )
         return ChatAnswer(
             text=text,
             tool_calls=[],
@@ -43,19 +44,10 @@ def last_user_text(messages: Sequence[Message]) -> str:
     """Text of the last message with the role user."""
     for message in reversed(messages):
         if message.get("role") == "user":
-            return _text(message.get("content"))
+            return content_text(message.get("content"))
     return ""
 
 
 def count_words(text: str) -> int:
     """Tokens of `echo`: words, and each CJK character for itself."""
     return len(_TOKEN.findall(text))
-
-
-def _text(content: Json) -> str:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        parts = (part.get("text") for part in content if isinstance(part, dict))
-        return "".join(part for part in parts if isinstance(part, str))
-    return ""

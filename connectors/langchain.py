@@ -27,6 +27,7 @@ from connectors.wire import (
     OnDelta,
     Target,
     Usage,
+    content_text,
 )
 from core.canonical import Json
 
@@ -56,7 +57,7 @@ class LangChainConnector:
                 message = None
                 async for chunk in model.astream(messages):
                     message = chunk if message is None else message + chunk
-                    if text := _text(chunk.content):
+                    if text := content_text(chunk.content):
                         first = first or time.perf_counter()
                         on_delta(text)
         except ChatError:
@@ -71,7 +72,7 @@ class LangChainConnector:
         ended = time.perf_counter()
         if message is None:
             raise ChatError(describe("garbage", self._target, detail="an empty stream"))
-        text = _text(message.content)
+        text = content_text(message.content)
         meta = cast(dict[str, Any], message.response_metadata or {})
         model_id = self._target.model_id
         usage = _usage(message.usage_metadata) or await asyncio.to_thread(
@@ -160,14 +161,6 @@ def _failure_of(target: Target, error: Exception) -> ChatFailure:
     elif "api_key" in str(error).lower() or "credential" in str(error).lower():
         kind = "auth"
     return describe(kind, target, detail=f"{name}: {error}")
-
-
-def _text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    parts = cast(Sequence[object], content) if isinstance(content, list) else ()
-    texts = (cast(dict[str, object], part).get("text") for part in parts if isinstance(part, dict))
-    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _usage(value: Any) -> Usage | None:

@@ -15,7 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from connectors.wire import Message, Usage
+from connectors.wire import Message, Usage, content_text
 
 if TYPE_CHECKING:
     import tiktoken
@@ -52,7 +52,7 @@ def count_messages(messages: Sequence[Message], model_id: str = "") -> TokenCoun
     total = _PER_ANSWER
     for message in messages:
         total += _PER_MESSAGE + _count(encoding, str(message.get("role") or ""))
-        total += _count(encoding, _content_text(message.get("content")))
+        total += _count(encoding, content_text(message.get("content")))
     return TokenCount(total, not known)
 
 
@@ -60,18 +60,6 @@ def estimate_usage(messages: Sequence[Message], text: str, model_id: str) -> Usa
     """Usage for an answer whose provider told none."""
     given, made = count_messages(messages, model_id), count_text(text, model_id)
     return Usage(given.n, made.n, estimated=True)
-
-
-def _content_text(content: object) -> str:
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        return " ".join(
-            str(part.get("text") or "")  # pyright: ignore[reportUnknownMemberType]
-            for part in content  # pyright: ignore[reportUnknownVariableType]
-            if isinstance(part, dict)
-        )
-    return ""
 
 
 def _count(encoding: "tiktoken.Encoding", text: str) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 from core.canonical import Json, content_hash
 from core.errors import Unavailable
@@ -141,6 +141,17 @@ def failure(
     return ChatFailure(
         kind, message, status, retry_after, kind in RETRYABLE, kind in FATAL_FOR_MODEL
     )
+
+
+def content_text(content: object) -> str:
+    """A message's content as text; of a list of parts, the texts joined."""
+    if isinstance(content, str):
+        return content
+    if not isinstance(content, list | tuple):
+        return ""
+    parts = cast(Sequence[object], content)
+    texts = (cast(Mapping[str, object], p).get("text") for p in parts if isinstance(p, Mapping))
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def request_key(

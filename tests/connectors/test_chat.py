@@ -165,6 +165,16 @@ async def test_hostile_provider(server: Witness, client: ChatClient) -> None:
         assert growth < 64 * 2**20, (model, stream, growth >> 20)
 
 
+async def test_control_a_careless_client_swallows_it(server: Witness) -> None:
+    """The fault is real: without our limits all 50 MB are taken."""
+    import aiohttp
+
+    async with aiohttp.ClientSession() as careless:
+        body = {"model": "huge50mb", "messages": []}
+        async with careless.post(server.base_url + "/chat/completions", json=body) as answer:
+            assert len(await answer.read()) == 50 * 2**20
+
+
 @pytest.mark.parametrize(
     ("model", "stream"), [("nodone", True), ("dupdone", True), ("goodgzip", False)]
 )

@@ -130,8 +130,10 @@ def test_words_of_a_provider_are_cleaned_and_cut() -> None:
         b'{"error":"e"}',
         b"[]",
         b"\xff\xfe",
-    ]
-    + [b'{"error":{"message":null,"code":5}}', b'{"error":[1]}', b'{"detail":[{"msg":"x"}]}'],
+        b'{"error":{"message":null,"code":5}}',
+        b'{"error":[1]}',
+        b'{"detail":[{"msg":"x"}]}',
+    ],
 )
 def test_any_error_body_is_survived(body: bytes) -> None:
     found = from_status(AT, 502, {}, body)
