@@ -1,0 +1,137 @@
+"""Workers that a test can kill and stop: forks of one process that has everything imported.
+
+with forks(data_dir, url) as start:
+    worker = start(lease=1.0)   # works on whatever is queued
+    worker.kill(); worker.stop(); worker.go_on(); worker.ended()
+"""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Fork:
+    """A worker process."""
+
+    pid: int
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def stop(self) -> None:
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        os.kill(self.pid, signal.SIGCONT)
+
+    def end(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
+    def alive(self) -> bool:
+        try:
+            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            return False
+        return state != "Z"
+
+    def ended(self, seconds: float = 15) -> None:
+        """Wait for its end."""
+        deadline = time.monotonic() + seconds
+        while self.alive():
+            assert time.monotonic() < deadline, "the worker did not end"
+            time.sleep(0.01)
+
+
+@contextmanager
+def forks(data: Path, url: str | None = None) -> Iterator[Callable[..., Fork]]:
+    """A parent of workers on a data folder; all end with the block."""
+    command = [sys.executable, "-m", "tests.support.run_forks", str(data), url or ""]
+    root = Path(__file__).resolve().parents[2]
+    parent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root)
+    assert parent.stdin is not None
+    assert parent.stdout is not None
+    started: list[Fork] = []
+
+    def start(**options: float | bool) -> Fork:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        parent.stdin.write(json.dumps(options).encode() + b"\n")
+        parent.stdin.flush()
+        started.append(Fork(int(parent.stdout.readline())))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for fork in started:
+            if fork.alive():
+                fork.go_on()
+                fork.kill()
+        parent.stdin.close()
+        parent.wait()
+        parent.stdout.close()
+
+
+def worker(data: str, url: str, *, lease: float = 15, fenced: bool = True) -> None:
+    """What a fork does."""
+    import evalsets.writer
+    from core.database import Database
+    from core.settings import Settings
+    from evalsets.execution import Terms
+    from evalsets.worker import work
+
+    if not fenced:
+        evalsets.writer.apply = unfenced  # the control: what the fence prevents must show
+    database = Database(Settings(data_dir=Path(data), database_url=url or None))
+
+    async def main() -> None:
+        stop = asyncio.Event()
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+        await work(database, stop, Terms(lease=lease))
+
+    asyncio.run(main())
+
+
+def unfenced(connection: object, claim: object, change: object) -> None:
+    """`ledger.apply` for a claim that is always the newest."""
+    from sqlmodel import col, select
+
+    from core.jobs import Claim
+    from core.models import Job
+    from evalsets.ledger import apply
+
+    assert isinstance(claim, Claim)
+    newest = select(col(Job.fence)).where(col(Job.id) == claim.job_id)
+    fence = connection.execute(newest).scalar()  # type: ignore[attr-defined]
+    connection.execute(  # type: ignore[attr-defined]
+        Job.__table__.update().where(col(Job.id) == claim.job_id).values(state="running")
+    )
+    apply(connection, claim._replace(fence=fence), change)  # type: ignore[arg-type]
+
+
+def main(data: str, url: str) -> None:
+    """Fork for every line of standard input; end with it."""
+    import evalsets.worker  # noqa: F401
+
+    for line in sys.stdin:
+        options = json.loads(line)
+        pid = os.fork()
+        if pid == 0:
+            worker(data, url, **options)
+            os._exit(0)
+        threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
+        print(pid, flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])
