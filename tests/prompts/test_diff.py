@@ -3,7 +3,7 @@
 import time
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prompts.content import MessageTemplate, PromptContent, Variable
@@ -36,6 +36,7 @@ def test_chinese_goes_by_character() -> None:
     assert tokens("用GPT4写 诗\n") == ["用", "GPT4", "写", " ", "诗", "\n"]
 
 
+@settings(deadline=None)
 @given(
     st.text(alphabet="ab 中文\n.\u3000\u2028é{}", max_size=60),
     st.text(alphabet="ab 中文\n.{}", max_size=60),
@@ -50,6 +51,7 @@ def test_both_texts_are_in_the_pieces(before: str, after: str) -> None:
         assert all(p.change == "same" for p in pieces)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_tokens_joined_are_the_text(text: str) -> None:
     assert "".join(tokens(text)) == text
@@ -113,13 +115,14 @@ def test_order_alone_is_shown() -> None:
 
 
 def test_long_texts_take_no_long_time() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     word_diff("a b " * 50_000, "b c " * 50_000)
     word_diff("one two\n\n" * 2_000, "two one\n\n" * 2_000)
     word_diff("的一" * 1400, "一是" * 1400)
-    assert time.perf_counter() - start < 6
+    assert time.process_time() - start < 6
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abc"), max_size=12))
 def test_blocks_keep_a_longest_common_subsequence(left: list[str], right: list[str]) -> None:
     found = blocks(left, right)
