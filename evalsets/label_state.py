@@ -12,6 +12,8 @@ from evalsets.cells import State
 from evalsets.models import Cell, Label
 from evalsets.votes import Vote, cell_label
 
+_AT_ONCE = 1_000  # databases limit the values of one statement
+
 
 class _Press(NamedTuple):
     id: int
@@ -114,26 +116,29 @@ class CellLabel:
 
 
 def cells_labels(session: Session, run_id: str, numbers: Sequence[int]) -> dict[int, CellLabel]:
-    """Labels of some cells, by number; a page of 50 or a part of an export."""
-    if not numbers:
-        return {}
-    cells = session.execute(
-        select(Cell.number, Cell.state, Cell.item_key).where(
-            Cell.run_id == run_id, col(Cell.number).in_(numbers)
-        )
-    ).all()
+    """Labels of some cells, by number: a page of 50 or a whole export."""
+    found: dict[int, CellLabel] = {}
+    for start in range(0, len(numbers), _AT_ONCE):
+        found.update(_labels(session, run_id, numbers[start : start + _AT_ONCE]))
+    return found
+
+
+def _labels(session: Session, run_id: str, numbers: Sequence[int]) -> dict[int, CellLabel]:
+    query = select(Cell.number, Cell.state, Cell.item_key).where(
+        Cell.run_id == run_id, col(Cell.number).in_(numbers)
+    )
+    cells = session.connection().execute(query.order_by(col(Cell.number))).all()
     keys = {key for _, state, key in cells if state == "succeeded" and key}
     state = _state(session, _presses().where(col(Label.item_key).in_(keys)))
     texts = _texts(session, state)
-    found: dict[int, CellLabel] = {}
-    for number, status, key in cells:
-        if status == "failed":
-            found[number] = CellLabel(State.FAILED)
-        elif key in state.votes:
-            found[number] = _cell_label(state, key, texts)
-        else:
-            found[number] = CellLabel(State.UNLABELED)
-    return found
+    return {
+        number: CellLabel(State.FAILED)
+        if status == "failed"
+        else _cell_label(state, key, texts)
+        if key in state.votes
+        else CellLabel(State.UNLABELED)
+        for number, status, key in cells
+    }
 
 
 class _Texts(NamedTuple):

@@ -16,7 +16,6 @@ from sqlmodel import Session, col, select
 from core.audit import actor_of
 from core.clock import utcnow
 from core.errors import Invalid, NotFound
-from core.models import Draft
 from evalsets.models import Cell, Label, QueueItem
 
 WORDS = ("good", "bad", "skip")
@@ -24,7 +23,6 @@ MAX_TEXT = 1 << 20
 MAX_REASONS = 20
 MAX_REASON = 200
 MAX_ANNOTATOR = 128
-DRAFT = "label"
 _KEYS_AT_ONCE = 500
 
 
@@ -147,16 +145,12 @@ def save_label(
 ) -> Saved:
     """Append a label; the same content as the one that counts changes nothing.
 
-    `annotator`: default the session's actor. Drops the actor's draft of this item.
+    `annotator`: default the session's actor.
     """
     annotator = annotator_of(session) if annotator is None else checked_annotator(annotator)
     hold_annotators(session, [annotator])
-    draft = session.get(Draft, (actor_of(session), DRAFT, item.item_key))
-    if draft is not None:
-        session.delete(draft)
     current = newest_label(session, item.item_key, annotator)
     if current is not None and content_of(current) == content:
-        session.flush()
         return Saved(current.id or 0, item, created=False)
     row = _row(session, item, content, press, annotator)
     mark_done(session, [item.item_key])

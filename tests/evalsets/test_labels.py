@@ -6,14 +6,12 @@ import pytest
 from sqlmodel import select
 
 from core.database import Database
-from core.drafts import load_draft, save_draft
 from core.errors import Invalid, NotFound
 from evalsets.cells import State
 from evalsets.label_agreement import run_agreement
 from evalsets.label_state import cells_labels, label_state
 from evalsets.labeled_arms import costs_per_good, share_of_labels, what_decides
 from evalsets.labels import (
-    DRAFT,
     LabelContent,
     Press,
     Saved,
@@ -167,15 +165,6 @@ def test_any_text_is_kept_byte_for_byte(db: Database, run: str) -> None:
         assert (row.correction, row.comment, row.reasons) == (text, text, [text.strip()])
 
 
-def test_saving_drops_the_draft_of_the_item(db: Database, run: str) -> None:
-    with db.session_scope("user:ann") as session:
-        item = item_of(session, run, 0)
-        save_draft(session, DRAFT, item.item_key, "half a correc")
-    put(db, run, 0, "bad", correction="half a correction")
-    with db.read_scope() as session:
-        assert load_draft(session, "user:ann", DRAFT, item.item_key) is None
-
-
 def test_shares_count_every_state_once(db: Database) -> None:
     with db.session_scope("cli:tester") as session:
         run = make_run(
@@ -203,6 +192,16 @@ def test_what_decides_names_the_pairs_that_differ(db: Database, run: str) -> Non
         found = what_decides(load_cells(session, run), label_state(session, run).states(), 0, 1)
     assert [(one.case_id, one.candidate_better) for one in found] == [("c0", False), ("c1", True)]
     assert (found[1].baseline_cell, found[1].candidate_cell) == (2, 3)
+
+
+def test_an_export_asks_for_all_cells_at_once(sqlite_db: Database) -> None:
+    with sqlite_db.session_scope("cli:tester") as session:
+        run = make_run(session, cases=1500)
+    put(sqlite_db, run, 2999, "good")
+    with sqlite_db.read_scope() as session:
+        found = cells_labels(session, run, range(3000))
+    assert len(found) == 3000
+    assert [number for number, label in found.items() if label.label] == [2999]
 
 
 def test_agreement_counts_items_with_two_opinions(db: Database, run: str) -> None:
