@@ -62,6 +62,7 @@ class Station:
         """Save a label and take the next item, in one transaction."""
         now = utcnow()
         if queues.too_fast(now, shown_at, self.last_press):
+            self.last_press = now  # a held key labels one, not one every quarter of a second
             st.toast(t("label.too_fast"))
             return
         if self.item is None or self.item.position != position:
