@@ -98,7 +98,7 @@ def texts(work: labeling.Station) -> None:
     for part, height in ((labeling.CORRECTION, 70), (labeling.COMMENT, 36)):
         editor.editor(
             work.texts.get(part, ""), key=part, label=raw(f"label.{part}"), revision=work.turn,
-            on_text=partial(work.keep, part), height=height, placeholder=raw(f"label.{part}_hint"),
+            on_text=partial(work.keep, part), height=height, placeholder=raw(f"label.{part}_hint"), keeps_focus=False,
         )  # fmt: skip
         if part == labeling.CORRECTION:
             st.button(

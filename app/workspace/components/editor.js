@@ -53,7 +53,10 @@ export default function (component) {
   area.onscroll = () => { gutter.scrollTop = area.scrollTop }
   area.onkeydown = (event) => {
     if (event.isComposing) return
-    if ((event.ctrlKey || event.metaKey) && event.key === "Enter") send()
+    if (!(event.ctrlKey || event.metaKey) || event.key !== "Enter") return
+    send()
+    // The page's shortcut takes the focus away; who goes on typing wants it back.
+    if (data.keepsFocus) setTimeout(() => area.focus({ preventScroll: true }), 0)
   }
   number(state)
   grow(state)

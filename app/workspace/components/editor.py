@@ -27,6 +27,7 @@ def editor(
     height: int = 96,
     numbered: bool = False,
     placeholder: str = "",
+    keeps_focus: bool = True,
 ) -> None:
     """Edit `value`; `on_text` gets the text 250 ms after the last key.
 
@@ -52,6 +53,7 @@ def editor(
                 "height": height,
                 "numbered": numbered,
                 "placeholder": placeholder,
+                "keepsFocus": keeps_focus,
             },
             on_value_change=changed,
         )
