@@ -32,6 +32,6 @@ def up(
     from app.server.environment import silence_telemetry
 
     silence_telemetry()
-    from app.server.run import up as serve
+    from app.server.up import up as serve
 
     raise typer.Exit(serve(state.settings(host=host, port=port), role.value))

@@ -1,4 +1,4 @@
-"""`promptstone up`: one process on one port, with its children, until a signal ends it."""
+"""One serving process with its children, from its start until a signal ends it."""
 
 import asyncio
 import contextlib
@@ -16,10 +16,9 @@ from types import FrameType
 import uvicorn
 from fastapi import FastAPI
 
-from app.server import worker
-from app.server.binding import bind, url_of
 from app.server.context import Context, set_context
 from app.server.main import Lifespan, build, guarded
+from app.server.preload import preload
 from app.server.start import prepare, sign_in_token
 from app.server.streamlit_config import check_guards, configure
 from app.server.supervise import Child
@@ -27,55 +26,16 @@ from connectors.connections import Connections
 from connectors.demo import leave_demo
 from connectors.generate import Generations
 from core.database import Database
-from core.errors import Conflict, Invalid
-from core.locks import FileLock, holder_note
 from core.settings import Settings
 
-ROLES = ("all", "ui", "api", "worker")
 _IN_FLIGHT_SECONDS = 8.0
 _CHILD_SECONDS = 9.0
 _LAST_SECONDS = 11.5
 """Whatever still hangs so long after a signal is given up: the exit comes within 12 s."""
 
 
-def up(settings: Settings, role: str) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit status."""
-    if role != "all" and settings.url.startswith("sqlite"):
-        raise Invalid(
-            f"The role {role} shares the database with other processes and needs PostgreSQL. "
-            "Set PROMPTSTONE_DATABASE_URL, or use --role all."
-        )
-    if role == "worker":
-        return worker.serve(settings)
-    with _only_one(settings, role) as lock:
-        listener = bind(settings.host, settings.port)
-        port = listener.getsockname()[1]
-        settings = settings.model_copy(update={"port": port})
-        url = url_of(settings.host, port)
-        if lock is not None:
-            lock.path.write_text(url)
-        return _serve(settings, role, listener, url)
-
-
-@contextlib.contextmanager
-def _only_one(settings: Settings, role: str) -> Iterator[FileLock | None]:
-    if role != "all":
-        yield None
-        return
-    lock = FileLock(settings.data / "server.lock")
-    if not lock.try_acquire(url_of(settings.host, settings.port)):
-        first = holder_note(lock.path) or "an address it has not told yet"
-        raise Conflict(
-            f"A server already runs on {settings.data}, at {first}. Use that one, or stop it, or "
-            "choose another folder with --data-dir."
-        )
-    try:
-        yield lock
-    finally:
-        lock.release()
-
-
-def _serve(settings: Settings, role: str, listener: socket.socket, url: str) -> int:
+def serve(settings: Settings, role: str, listener: socket.socket, url: str) -> int:
+    """Serve on a bound socket until SIGTERM or SIGINT; returns the exit status."""
     database = prepare(settings)
     workspace = role in ("all", "ui")
     if workspace:
@@ -135,8 +95,10 @@ async def _leave_demo(data: Path) -> None:
 def _announce(database: Database, url: str, workspace: bool) -> None:
     if workspace:
         check_guards()
+        preload()
+    # Streamlit collects after every script run; what is frozen costs nothing there.
     gc.collect()
-    gc.freeze()  # Streamlit collects after every script run; what is frozen costs nothing there
+    gc.freeze()
     print(f"Promptstone is ready at {url}", flush=True)
     if workspace:
         print(f"Sign in: {url}/sign-in?token={sign_in_token(database)}", flush=True)
