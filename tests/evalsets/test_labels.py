@@ -1,5 +1,7 @@
 """One label per annotator and output; the newest counts, the history stays, nothing is lost."""
 
+import subprocess
+import sys
 from decimal import Decimal
 
 import pytest
@@ -235,3 +237,12 @@ def test_an_empty_content_is_only_made_by_taking_back() -> None:
     assert LabelContent(None).label is None
     with pytest.raises(Invalid):
         checked("")
+
+
+def test_shares_are_light_to_import() -> None:
+    code = (
+        "import sys, evalsets.labeled_arms\n"
+        "print([m for m in ('numpy', 'scipy', 'pandas', 'statsmodels') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -14,6 +14,7 @@ from core.database import Database
 from core.errors import Conflict, Invalid, NotFound
 from evalsets.label_import import import_labels
 from evalsets.label_lines import lines_of
+from evalsets.labeled_arms import share_of_labels
 from evalsets.labels import Press, checked, item_of, save_label, take_back
 from evalsets.models import Cell, Label, Queue, VerdictLook
 from evalsets.queue_plan import PlanForm, create_queue
@@ -174,6 +175,33 @@ def test_imported_arms_may_name_one_case_by_different_rows(db: Database) -> None
     label_arms(db, run, "g." * 10, ".b" * 10)
     (one,) = document(read(db, run))["comparisons"]
     assert (one["method"], one["n_pairs"]) == ("mcnemar_exact", 10)
+
+
+def test_a_run_of_one_arm_has_a_share_and_nothing_to_compare(db: Database) -> None:
+    run = run_of(db, cases=4, arms=("a@1 | x",))
+    with db.session_scope("user:ann") as session:
+        create_queue(session, run)
+    label_arms(db, run, "ggbg")
+    found = document(read(db, run, looking=True))
+    assert found["comparisons"] == []
+    assert (found["arms"][0]["share"], found["arms"][0]["rank"]) == (0.75, 1)
+
+
+def test_the_shares_of_a_run_are_those_of_its_verdict(db: Database) -> None:
+    run = run_of(db, cases=[{"q": number // 2} for number in range(8)], repeats=2)
+    with db.session_scope("cli:tester") as session:
+        lines = [
+            json.dumps({"cell": cell, "label": ("good", "bad", "good", "skip")[cell * 7 % 4]})
+            for cell in range(0, 32)
+            if cell % 5
+        ]
+        import_labels(session, run, lines_of("\n".join(lines)))
+    with db.read_scope() as session:
+        shares = share_of_labels(session, run)
+    for share, arm in zip(shares, read(db, run).arms, strict=True):
+        assert (share.arm, share.good, share.good + share.bad) == (arm.arm, arm.good, arm.n)
+        assert (share.share, share.ci95) == (arm.share, arm.ci95)
+        assert arm.n > arm.n_cases == 4
 
 
 def test_annotators_who_agree_little_are_named(db: Database) -> None:
