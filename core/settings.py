@@ -1,9 +1,10 @@
 """How one process is set up: environment `PROMPTSTONE_*`, `.env`, or flags."""
 
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class Settings(BaseSettings):
@@ -24,9 +25,16 @@ class Settings(BaseSettings):
     )
     host: str = Field(default="127.0.0.1", description="address the server listens on")
     port: int = Field(default=8501, description="port the server listens on")
-    allowed_hosts: tuple[str, ...] = Field(
-        default=(), description="further host names under which the workspace may be reached"
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(), description="further host names of the workspace, separated by commas"
     )
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _separated(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
 
     @property
     def data(self) -> Path:

@@ -31,9 +31,17 @@ def choose(data_dir: Path | None, actor: str | None) -> None:
 
 def settings(**flags: object) -> "Settings":
     """Settings of this call: flags, then environment, then `.env`."""
+    from pydantic import ValidationError
+
+    from core.errors import Invalid
     from core.settings import load_settings
 
-    return load_settings(_chosen.data_dir, **flags)
+    try:
+        return load_settings(_chosen.data_dir, **flags)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = f"PROMPTSTONE_{str(first['loc'][0]).upper()}"
+        raise Invalid(f"{name} is wrong: {first['msg']}. Correct it.") from error
 
 
 def actor() -> str:
