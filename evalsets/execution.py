@@ -56,7 +56,8 @@ async def execute(
         raise
     except Exception as error:
         log.exception("run %s failed", run.claim.ref)
-        end = End("failed", f"{type(error).__name__}: {error}. `promptstone run retry` goes on.")
+        cause = (str(error).splitlines() or [""])[0][:300]
+        end = End("failed", f"{type(error).__name__}: {cause}. `promptstone run retry` goes on.")
     await asyncio.to_thread(leave, database, run.claim, end)
     return end
 
