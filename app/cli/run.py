@@ -88,7 +88,7 @@ def start(
     if plan:
         _show_plan(runs.plan(state.database(), request), None, json)
         return
-    started = runs.start(state.database(), state.actor(), request)
+    started = runs.start(state.database(), state.actor(), request, here=wait)
     if not wait:
         _show_plan(started.plan, started.run_id, json)
         _tell_if_alone(started.run_id)
