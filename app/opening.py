@@ -2,15 +2,13 @@
 
 from pathlib import Path
 
+from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
-from connectors.models import Model
 from core.database import Database
 from core.errors import Unavailable
 from core.migrate import migrate
-from core.models import User
 from core.settings import Settings
-from core.users import ADMIN, ensure_admin
 
 _MAGIC = b"SQLite format 3\x00"
 _RESTORE = (
@@ -50,12 +48,20 @@ def _marker(settings: Settings) -> Path:
     return settings.data / "database.marker"
 
 
+_COMPLETE = text(
+    "SELECT EXISTS (SELECT 1 FROM users WHERE name = 'admin')"
+    " AND EXISTS (SELECT 1 FROM models WHERE name = 'demo')"
+)
+
+
 def _first_rows(database: Database) -> None:
     """The administrator, without a password, and the models that need no key."""
-    with database.read_scope() as session:
-        if session.get(User, ADMIN) is not None and session.get(Model, "demo") is not None:
+    with database.reader.connect() as connection:
+        if connection.execute(_COMPLETE).scalar():
             return
+    # Every command passes here: what is needed once is not imported by all.
     from connectors.service import ensure_builtin
+    from core.users import ensure_admin
 
     with database.session_scope("system") as session:
         ensure_admin(session)

@@ -49,9 +49,11 @@ def _findings() -> Iterator[Finding]:
     yield _looked("data folder", lambda: _data_folder(settings))
     exists = (settings.data / "promptstone.db").exists() or not _is_sqlite(settings)
     if exists or (settings.data / "database.marker").exists():
-        yield _looked("database", _database)
-        yield _looked("keys", lambda: _keys(settings))
-        yield from _models()
+        database = _looked("database", _database)
+        yield database
+        if database.state == "ok":
+            yield _looked("keys", lambda: _keys(settings))
+            yield from _models()
     else:
         yield Finding("database", "note", "none yet; the first start makes it")
     yield _server(settings)
@@ -117,11 +119,8 @@ def _keys(settings: "Settings") -> str:
 def _models() -> Iterator[Finding]:
     from connectors.service import list_models
 
-    try:
-        with state.reading() as session:
-            found = list_models(session)
-    except PromptstoneError:
-        return
+    with state.reading() as session:
+        found = list_models(session)
     for model in found:
         variable = model.settings.api_key_env
         if variable and not os.environ.get(variable):

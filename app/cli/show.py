@@ -64,7 +64,7 @@ def visible(text: str, *, keep: str = "") -> str:
 
 def money(value: object) -> str:
     """Dollars for people: unrounded, or the word for what is not known."""
-    return "unpriced" if value is None else f"${value}"
+    return "unpriced" if value is None else f"${Decimal(str(value)).normalize():f}"
 
 
 def percent(value: float | None) -> str:
