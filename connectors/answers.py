@@ -1,6 +1,6 @@
 """What comes back: OpenAI's JSON or its stream, read without trust. Pure."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -12,7 +12,9 @@ from core.canonical import Json
 MAX_ANSWER = 16 * 2**20
 MAX_LINE = 2**20
 MAX_VALUES = 500_000
-_MAX_TOKENS = 10**9
+MAX_DEPTH = 32
+_MAX_TOKENS = 10**8
+_MAX_WORD = 64
 
 
 class Garbage(ValueError):
@@ -73,21 +75,21 @@ def parse_completion(raw: bytes | bytearray) -> Reply:
     calls = said.get("tool_calls")
     return Reply(
         text=content_text(said.get("content")) or content_text(said.get("refusal")),
-        tool_calls=cast(list[dict[str, Json]], calls) if _is_calls(calls) else [],
-        finish_reason=_str_or_none(choice.get("finish_reason")),
+        tool_calls=_checked_calls(calls) if _is_calls(calls) else [],
+        finish_reason=_word(choice.get("finish_reason")),
         usage=read_usage(value.get("usage")),
-        model=_str_or_none(value.get("model")) or "",
+        model=_word(value.get("model")) or "",
     )
 
 
 def add_chunk(reply: Reply, value: Mapping[str, object]) -> str:
     """Put one chunk of a stream into `reply`; the new text."""
     reply.usage = read_usage(value.get("usage")) or reply.usage
-    reply.model = reply.model or _str_or_none(value.get("model")) or ""
+    reply.model = reply.model or _word(value.get("model")) or ""
     choice = _first_choice(value)
     if choice is None:
         return ""
-    reply.finish_reason = _str_or_none(choice.get("finish_reason")) or reply.finish_reason
+    reply.finish_reason = _word(choice.get("finish_reason")) or reply.finish_reason
     delta = choice.get("delta")
     if not isinstance(delta, dict):
         return ""
@@ -118,6 +120,26 @@ def _first_choice(value: Mapping[str, object]) -> dict[str, object] | None:
 
 def _str_or_none(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _word(value: object) -> str | None:
+    """A short text on one line: what is stored and shown beside an answer."""
+    if not isinstance(value, str):
+        return None
+    return "".join(sign if sign.isprintable() else " " for sign in value[:_MAX_WORD])
+
+
+def _checked_calls(calls: object) -> list[dict[str, Json]]:
+    """Tool calls as they came; Garbage for what is nested deeper than can be written again."""
+    waiting = [(calls, MAX_DEPTH)]
+    while waiting:
+        value, left = waiting.pop()
+        if isinstance(value, list | dict):
+            if not left:
+                raise Garbage(f"tool calls nested more than {MAX_DEPTH} deep")
+            members = value.values() if isinstance(value, dict) else value
+            waiting += [(member, left - 1) for member in cast(Iterable[object], members)]
+    return cast(list[dict[str, Json]], calls)
 
 
 def _is_calls(value: object) -> bool:

@@ -15,6 +15,7 @@ from connectors.address import parse_address, refusal
 from connectors.answers import parse_completion, parse_json
 from connectors.body import build_body
 from connectors.failures import describe
+from connectors.parameters import check_params
 from connectors.reading import failure_of, read_refusal, read_stream, read_whole
 from connectors.resolver import CheckedResolver, RefusedHost
 from connectors.tokens import estimate_usage
@@ -130,6 +131,7 @@ class ChatClient:
         self, target: Target, request: ChatRequest, on_delta: OnDelta | None, started: float
     ) -> ChatAnswer:
         endpoint = self._checked(target)
+        check_params(target.kind, request.params)
         body = build_body(target, request)
         if on_delta is not None:
             body["stream"] = True

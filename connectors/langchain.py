@@ -16,6 +16,7 @@ import orjson
 from connectors.address import RefusedAddress, parse_address, refusal
 from connectors.body import with_schema
 from connectors.failures import describe, from_status
+from connectors.parameters import check_params
 from connectors.resolver import CheckedResolver, RefusedHost
 from connectors.tokens import estimate_usage
 from connectors.wire import (
@@ -48,6 +49,7 @@ class LangChainConnector:
         started = time.perf_counter()
         try:
             await self._check_address()
+            check_params(self._target.kind, request.params)
             model = self._model(request)
             messages = self._messages(request)
             first: float | None = None

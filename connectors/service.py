@@ -13,6 +13,7 @@ from connectors.access import allow, host_of, is_allowed, key_of_model, secret_i
 from connectors.address import parse_address
 from connectors.limits import Limits
 from connectors.models import Model, ModelSettings, TestResult
+from connectors.parameters import refusal_of
 from connectors.prices import Price, cost, price_of
 from connectors.tokens import count_messages
 from connectors.wire import Message, Target, Usage
@@ -200,6 +201,9 @@ def _complete(name: str, settings: ModelSettings) -> ModelSettings:
             "Choose another name.",
             param="name",
         )
+    why = refusal_of(settings.kind, settings.params)
+    if why is not None:
+        raise Invalid(why, param="params")
     if (settings.input_price is None) != (settings.output_price is None):
         raise Invalid("One price is missing. Give both input and output price.", param="price")
     if settings.kind == "langchain" and not settings.provider:

@@ -12,10 +12,11 @@ from typing import Any, ClassVar
 import orjson
 from pysqlite3 import dbapi2
 from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import registry
 from sqlmodel import Session, SQLModel
 
-from core.errors import Unavailable
+from core.errors import Invalid, Unavailable
 from core.locks import FileLock
 from core.settings import Settings
 
@@ -89,13 +90,14 @@ class Database:
         with self._lock or nullcontext(), Session(self.engine, expire_on_commit=False) as session:
             session.info["actor"] = actor
             session.connection()
-            yield session
-            session.commit()
+            with _explained():
+                yield session
+                session.commit()
 
     @contextmanager
     def read_scope(self) -> Iterator[Session]:
         """A session that cannot write and waits for no writer."""
-        with Session(self.reader, expire_on_commit=False) as session:
+        with Session(self.reader, expire_on_commit=False) as session, _explained():
             yield session
 
     @contextmanager
@@ -110,12 +112,32 @@ class Database:
         self.engine.dispose()
 
 
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Text that no database column can hold is the giver's mistake, not a failure of ours."""
+    try:
+        yield
+    except (UnicodeEncodeError, StatementError) as error:
+        cause = getattr(error, "orig", None) or error
+        unkeepable = isinstance(cause, UnicodeEncodeError) or any(
+            sign in str(cause) for sign in ("NUL (0x00)", "surrogates not allowed", "valid UTF-8")
+        )
+        if not unkeepable:
+            raise
+        raise Invalid(
+            "A text holds a NUL or half of a surrogate pair, which cannot be kept. Remove it."
+        ) from error
+
+
 def _dumps(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
 def _engine(url: str, **options: Any) -> Engine:
-    return create_engine(url, json_serializer=_dumps, json_deserializer=orjson.loads, **options)
+    # Errors go to logs and into a run's row: they must not carry what was to be stored.
+    return create_engine(
+        url, json_serializer=_dumps, json_deserializer=orjson.loads, hide_parameters=True, **options
+    )
 
 
 def _sqlite_engine(url: str, *, writing: bool) -> Engine:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlmodel import Session
 
 from connectors.models import ModelSettings
+from connectors.parameters import refusal_of
 from connectors.prices import Price, price_of
 from connectors.service import get_model
 from connectors.wire import Target
@@ -207,6 +208,9 @@ def _arm(
         **prompt.content.options,
         **chosen.params,
     }
+    why = refusal_of(model.settings.kind, params)
+    if why is not None:
+        raise Invalid(f"{prompt.name} on {model.name}: {why}", param="param")
     return Arm(
         name=f"{prompt.name}@{prompt.version} | {model.name}{chosen.suffix}",
         prompt=prompt,

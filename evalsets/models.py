@@ -4,7 +4,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, Column, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint
 from sqlmodel import Field
 
 from core.clock import new_id, utcnow
@@ -85,13 +85,13 @@ class Run(Base, table=True):
     cached: int = 0
     calls: int = 0
     interrupted: int = 0
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int = Field(default=0, sa_type=BigInteger)
+    output_tokens: int = Field(default=0, sa_type=BigInteger)
     cost: Decimal | None = Field(default=Decimal(0), sa_type=Money)
     judge_calls: int = 0
     judge_cached: int = 0
-    judge_input_tokens: int = 0
-    judge_output_tokens: int = 0
+    judge_input_tokens: int = Field(default=0, sa_type=BigInteger)
+    judge_output_tokens: int = Field(default=0, sa_type=BigInteger)
     judge_cost: Decimal | None = Field(default=Decimal(0), sa_type=Money)
     seconds: float = Field(default=0, description="time spent running, all resumes together")
     actor: str

@@ -5,6 +5,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from connectors.parameters import RESERVED
 from core import canonical
 from core.errors import Invalid
 from prompts.conversion import ConversionError, convert
@@ -14,7 +15,6 @@ from prompts.json_schema import is_json_schema
 Role = Literal["system", "user", "assistant"]
 Kind = Literal["text", "number", "boolean", "choice", "list", "json", "thread"]
 MAX_MESSAGES = 200
-RESERVED_OPTIONS = frozenset({"model", "messages", "stream", "stream_options", "tools", "n"})
 
 # One rendered chat message as it goes over the wire: `{"role": …, "content": …}`.
 Message = dict[str, str]
@@ -80,7 +80,7 @@ class PromptContent(_Frozen):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(f"the variable {name!r} is declared twice; remove one")
-        for name in sorted(self.options.keys() & RESERVED_OPTIONS):
+        for name in sorted(self.options.keys() & RESERVED):
             raise ValueError(f"the option {name!r} is set for each call; remove it")
         if self.outputs is not None and not is_json_schema(self.outputs):
             raise ValueError("outputs is no JSON schema; give it a type such as object")

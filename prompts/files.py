@@ -5,11 +5,12 @@ from typing import Any, NamedTuple, cast
 
 from pydantic import ValidationError
 
+from connectors.parameters import RESERVED
 from core.errors import Invalid
 from core.names import check_name, slug
 from prompts import front_matter, schema
 from prompts.body import read_body, write_body
-from prompts.content import RESERVED_OPTIONS, MessageTemplate, PromptContent, Variable
+from prompts.content import MessageTemplate, PromptContent, Variable
 
 PLAIN_SUFFIXES = (".txt", ".md", ".jinja", ".jinja2", ".j2")
 Json = dict[str, Any]
@@ -151,10 +152,10 @@ def _options(model: Json, notices: list[str]) -> Json:
     more = options.pop("additionalProperties", None) or {}
     options = {_OPTIONS.get(key, key): value for key, value in options.items()}
     options.update(cast(Json, more) if isinstance(more, dict) else {})
-    taken = sorted(options.keys() & RESERVED_OPTIONS)
+    taken = sorted(options.keys() & RESERVED)
     if taken:
         notices.append(f"The options {', '.join(taken)} are left out: they are set for each call.")
-    return {k: v for k, v in options.items() if k not in RESERVED_OPTIONS and v is not None}
+    return {k: v for k, v in options.items() if k not in RESERVED and v is not None}
 
 
 def _inputs(settings: Json) -> list[Variable]:

@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from connectors.parameters import RESERVED
 from core.errors import Invalid, TooLarge
-from prompts.content import RESERVED_OPTIONS, MessageTemplate, PromptContent, Variable
+from prompts.content import MessageTemplate, PromptContent, Variable
 from prompts.files import ParsedPrompt, parse_prompt_file, write_prompty
 
 SLOW = [HealthCheck.too_slow]
@@ -296,7 +297,7 @@ JSON = st.recursive(
 NAME = st.text(string.ascii_letters + "_é名", min_size=1, max_size=8).filter(
     lambda n: not n.startswith("__")
 )
-KEY = LINE.filter(lambda key: key not in RESERVED_OPTIONS)
+KEY = LINE.filter(lambda key: key not in RESERVED)
 OPTIONS = st.dictionaries(
     st.one_of(st.sampled_from(["temperature", "max_tokens", "stop", "topP", "additionalProperties"]), KEY),
     JSON.filter(lambda value: value is not None), max_size=4,
