@@ -13,7 +13,7 @@ KINDS = {"prompt": "prompts", "dataset": "datasets", "run": "runs", "model": "mo
 def first_start(steps: attention.Steps) -> None:
     st.subheader(t("home.begin"), anchor=False)
     with st.grid("auto", min_column_width=260, border=True, key="first_steps"):
-        _step("model", steps.model, lambda: attention.connect())
+        _step("model", steps.model, attention.connect)
         _step("example", steps.example, _example)
         _step("prompt", steps.prompt, _new)
 
@@ -56,7 +56,7 @@ def continue_with() -> None:
 
 
 steps = attention.steps()
-header.head(raw("home.title"), actions=None if steps.prompt else None)
+header.head(raw("home.title"))
 if not steps.finished:
     first_start(steps)
 attention.needs_you()

@@ -8,6 +8,7 @@ from app.workspace.components import access, attention, editor, header, labeling
 from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
 
+MOST_KEYED = 6
 KEYS = {
     "1": "keys.good",
     "2": "keys.bad",
@@ -86,7 +87,8 @@ def verdict(work: labeling.Station) -> None:
         for place, reason in enumerate(work.queue.reasons):
             staged = reason in work.staged
             st.button(
-                plain(reason), key=f"label_reason_{place}", shortcut=str(place + 4) if place < 6 else None,
+                plain(reason), key=f"label_reason_{place}",
+                shortcut=str(place + 4) if place < MOST_KEYED else None,
                 icon=":material/check_box:" if staged else ":material/check_box_outline_blank:",
                 on_click=work.stage, args=(reason,), type="secondary" if staged else "tertiary",
             )  # fmt: skip
@@ -98,7 +100,8 @@ def texts(work: labeling.Station) -> None:
     for part, height in ((labeling.CORRECTION, 70), (labeling.COMMENT, 36)):
         editor.editor(
             work.texts.get(part, ""), key=part, label=raw(f"label.{part}"), revision=work.turn,
-            on_text=partial(work.keep, part), height=height, placeholder=raw(f"label.{part}_hint"), keeps_focus=False,
+            on_text=partial(work.keep, part), height=height, keeps_focus=False,
+            placeholder=raw(f"label.{part}_hint"),
         )  # fmt: skip
         if part == labeling.CORRECTION:
             st.button(

@@ -27,6 +27,7 @@ if user is None:
 
 page = st.navigation(navigation.sections(user.role), expanded=True)
 url.left()
+url.announce()
 sidebar.draw(user)
 with st.sidebar:
     keys.mount(navigation.FIELDS.get(page.url_path, {}))

@@ -4,11 +4,12 @@ import streamlit as st
 
 from app.workspace.components import header, url
 from app.workspace.strings import raw
-from app.workspace.tabs import settings_general, settings_storage
+from app.workspace.tabs import settings_doctor, settings_general, settings_storage
 
 TABS = {
     "general": settings_general.draw,
     "storage": settings_storage.draw,
+    "doctor": settings_doctor.draw,
 }
 
 header.head(raw("settings.title"))

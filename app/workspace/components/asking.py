@@ -78,7 +78,7 @@ def add(name: str, settings: ModelSettings, key: str | None) -> ModelPublic | No
             key=key or None,
             key_path=here.settings.key_path,
             allow_local=allow,
-        )  # fmt: skip
+        )
     )
 
 

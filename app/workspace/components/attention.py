@@ -149,3 +149,12 @@ def health() -> None:
             select(func.count()).select_from(Run).where(col(Run.status).in_(("queued", "running")))
         ).one()
     st.caption(t("home.health", n=waiting, folder=str(here.settings.data)))
+
+
+def example_run(run_id: str) -> None:
+    """From a run over the example's cases to the one that is labeled already."""
+    with access.reading() as session:
+        run = session.get(Run, run_id)
+        labeled = example.known_run(session)
+    if run is not None and labeled is not None and run.dataset == example.GRID:
+        url.link("runs", t("home.example_run"), ":material/verified:", id=labeled, tab="verdict")

@@ -64,12 +64,12 @@ def _intervals(
         axis=alt.Axis(format="+.0%" if zero else ".0%", grid=True, tickCount=5),
     )  # fmt: skip
     y = alt.Y("arm:N", sort=order, axis=None)
-    base = alt.Chart(data).encode(y=y, **_arm_channels(arms))
-    rule = base.mark_rule(strokeWidth=3).encode(
+    plain = alt.Chart(data).encode(y=y, color=_color(arms))
+    rule = plain.mark_rule(strokeWidth=3).encode(
         x=alt.X("low:Q", scale=alt.Scale(domain=list(domain))), x2="high:Q"
     )
-    dot = base.mark_point(filled=True, size=110, opacity=1).encode(x=x)
-    name = base.mark_text(align="left", baseline="bottom", dy=-9, fontSize=12).encode(
+    dot = plain.mark_point(filled=True, size=110, opacity=1).encode(x=x, shape=_shape(arms))
+    name = plain.mark_text(align="left", baseline="bottom", dy=-9, fontSize=12).encode(
         x=alt.value(4), text="text:N"
     )
     layers: list[Any] = [rule, dot, name]
@@ -95,10 +95,11 @@ def latency(rows: Sequence[Mapping[str, object]], arms: Sequence[str], alt_text:
     )
     last = {str(row["arm"]): row for row in rows}
     ends = alt.Chart(alt.Data(values=[dict(row) for row in last.values()])).encode(
-        x="ms:Q", y="share:Q", **_arm_channels(arms)
+        x="ms:Q", y="share:Q", color=_color(arms)
     )
     name = ends.mark_text(align="right", baseline="bottom", dx=-6, dy=-4).encode(text="arm:N")
-    _draw(alt.layer(chart, ends.mark_point(filled=True, size=70), name), 240, alt_text)
+    dots = ends.mark_point(filled=True, size=70).encode(shape=_shape(arms))
+    _draw(alt.layer(chart, dots, name), 240, alt_text)
 
 
 def cost_quality(rows: Sequence[Mapping[str, object]], arms: Sequence[str], alt_text: str) -> None:
@@ -109,13 +110,12 @@ def cost_quality(rows: Sequence[Mapping[str, object]], arms: Sequence[str], alt_
     base = alt.Chart(alt.Data(values=priced)).encode(
         x=alt.X("cost:Q", scale=alt.Scale(type="log"), title=raw("charts.cost")),
         y=alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"), title=None),
-        **_arm_channels(arms),
+        color=_color(arms),
     )
     best = alt.Chart(alt.Data(values=_pareto(priced))).mark_line(color=_GRAY, strokeDash=[4, 3])
     name = base.mark_text(align="left", dx=10).encode(text="arm:N")
-    layers = alt.layer(
-        best.encode(x="cost:Q", y="share:Q"), base.mark_point(filled=True, size=110), name
-    )
+    dots = base.mark_point(filled=True, size=110).encode(shape=_shape(arms))
+    layers = alt.layer(best.encode(x="cost:Q", y="share:Q"), dots, name)
     _draw(layers, 240, alt_text)
 
 
@@ -135,10 +135,9 @@ def _color(arms: Sequence[str]) -> Any:
     return alt.Color("arm:N", scale=scale, legend=None)
 
 
-def _arm_channels(arms: Sequence[str]) -> dict[str, Any]:
+def _shape(arms: Sequence[str]) -> Any:
     shapes = [SHAPES[place % len(SHAPES)] for place in range(len(arms))]
-    scale = alt.Scale(domain=list(arms), range=shapes)
-    return {"color": _color(arms), "shape": alt.Shape("arm:N", scale=scale, legend=None)}
+    return alt.Shape("arm:N", scale=alt.Scale(domain=list(arms), range=shapes), legend=None)
 
 
 def _draw(chart: Any, height: int, alt_text: str) -> None:

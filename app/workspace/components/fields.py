@@ -92,7 +92,7 @@ def _declarations(copy: Working, report: VariableReport) -> None:
                 options=list(KINDS),
                 format_func=kinds.__getitem__,
                 required=True,
-            ),  # fmt: skip
+            ),
             "default": st.column_config.TextColumn(raw("prompts.default")),
             "example": st.column_config.TextColumn(raw("prompts.example")),
             "description": st.column_config.TextColumn(raw("prompts.description")),

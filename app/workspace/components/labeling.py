@@ -15,6 +15,7 @@ from evalsets.labels import checked
 from evalsets.models import Queue
 from evalsets.queue_plan import get_queue
 
+_NOTHING = queues.Progress(0, 0)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 DRAFT = "label.text"
 CORRECTION, COMMENT = "label_correction", "label_comment"
@@ -26,7 +27,7 @@ class Station:
 
     queue: Queue
     item: queues.ItemToLabel | None = None
-    progress: queues.Progress = queues.Progress(0, 0)
+    progress: queues.Progress = _NOTHING
     shown_at: datetime = _NEVER
     last_press: datetime | None = None
     staged: set[str] = field(default_factory=set)

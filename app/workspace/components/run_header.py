@@ -136,7 +136,7 @@ def lineage(run: Run) -> list[Callable[[], None]]:
                 navigation.ICONS["datasets"],
                 id=run.dataset,
                 v=run.dataset_version,
-            )  # fmt: skip
+            )
         )
     prompts = {(a.prompt.name, a.prompt.version) for a in manifest.arms if a.prompt is not None}
     for name, version in sorted(prompts):
@@ -148,7 +148,7 @@ def lineage(run: Run) -> list[Callable[[], None]]:
                 navigation.ICONS["prompts"],
                 id=name,
                 v=version,
-            )  # fmt: skip
+            )
         )
     models = sorted({arm.model.name for arm in manifest.arms if arm.model is not None})
     links += [

@@ -39,9 +39,10 @@ def row(version: PromptPublic) -> None:
         )  # fmt: skip
 
 
-def _save(version: PromptPublic, key: str) -> None:
+def _save(version: PromptPublic, key: str | None = None) -> None:
     copy = working(version)
-    copy.message = st.session_state.get(key, copy.message)
+    if key is not None:
+        copy.message = st.session_state.get(key, copy.message)
     try:
         content = _complete(copy)
         with access.writing() as session:
@@ -88,7 +89,7 @@ def conflict(version: PromptPublic) -> None:
         copy.based_on = newer
         del st.session_state[_CONFLICT]
         copy.keep()
-        _save(version, "")
+        _save(version)
 
     with st.container(border=True, key="save_conflict"):
         st.text(

@@ -82,7 +82,8 @@ def grid(
 
     Its key holds the cursor, or an old selection would point at a new row.
     """
-    key = f"{page}_grid_{url.get('after', '')}_{url.get('f', '')}_{url.get('base', '')}"
+    cursor = "_".join(url.get(name) or "" for name in ("after", "before", "f", "base"))
+    key = f"{page}_grid_{cursor}"
 
     def picked() -> None:
         cells = st.session_state[key]["selection"]["cells"]
@@ -106,33 +107,53 @@ def grid(
     )
 
 
-def still(rows: Sequence[Mapping[str, Any]], headers: Mapping[str, str], *, alt: str) -> None:
+def still(
+    rows: Sequence[Mapping[str, Any]],
+    headers: Mapping[str, str],
+    *,
+    alt: str,
+    widths: Mapping[str, int] | None = None,
+) -> None:
     """A table to be read only."""
+    sizes = widths or {}
     st.dataframe(
         _frame(rows, headers),
         hide_index=True,
-        column_config={n: st.column_config.TextColumn(h) for n, h in headers.items()},
+        column_config={
+            name: st.column_config.TextColumn(heading, width=sizes.get(name))
+            for name, heading in headers.items()
+        },
         height=min(len(rows) + 1, PAGE + 1) * ROW_PIXELS + 3,
         row_height=ROW_PIXELS,
         alt=alt,
     )
 
 
-def pager(page: str, *, before: str | None, after: str | None) -> None:
-    """Previous and next 50, by `P` and `N`; a cursor of None is the end, "" the first page."""
+def pager(
+    page: str, *, before: int | str | None, after: int | str | None, both: bool = False
+) -> None:
+    """Previous and next 50, by `P` and `N`; a cursor of None is the end.
+
+    Catalogues go back to their first page (`before` ""); `both` says that `before` is a cursor.
+    """
+    if before is None and after is None:
+        return
+    earlier = {"before": before, "after": None} if both else {"after": before or None}
     with st.container(horizontal=True):
         st.button(
-            t("table.previous"), key=f"{page}_previous", shortcut=url.shortcut("P"),
-            disabled=before is None, on_click=_turn, args=(before,), type="tertiary",
+            t("table.previous" if both else "table.first"), key=f"{page}_previous",
+            shortcut=url.shortcut("P"), disabled=before is None, on_click=_turn, kwargs=earlier,
+            type="tertiary",
         )  # fmt: skip
         st.button(
             t("table.next"), key=f"{page}_next", shortcut=url.shortcut("N"),
-            disabled=after is None, on_click=_turn, args=(after,), type="tertiary",
+            disabled=after is None, on_click=_turn, kwargs={"after": after, "before": None},
+            type="tertiary",
         )  # fmt: skip
 
 
-def _turn(cursor: str | None) -> None:
-    url.put(after=cursor or None, sel=None)
+def _turn(**cursor: int | str | None) -> None:
+    url.put(**cursor, sel=None)
 
 
 def _frame(rows: Sequence[Mapping[str, Any]], headers: Mapping[str, str]) -> pd.DataFrame:

@@ -12,13 +12,14 @@ def get(name: str, default: str | None = None) -> str | None:
 
 
 def put(**params: str | int | None) -> None:
-    """Change parameters of the address; None takes one away."""
+    """Change parameters of the address in one step of the history; None takes one away."""
+    before = st.query_params.to_dict()
+    after = {**before, **{name: str(value) for name, value in params.items() if value is not None}}
     for name, value in params.items():
         if value is None:
-            if name in st.query_params:
-                del st.query_params[name]
-        elif st.query_params.get(name) != str(value):
-            st.query_params[name] = str(value)
+            after.pop(name, None)
+    if after != before:
+        st.query_params.from_dict(after)
 
 
 def replace(**params: str | int | None) -> None:
@@ -109,3 +110,8 @@ def left() -> None:
     if asked is not None:
         page, params = asked
         go(page, **params)
+
+
+def announce() -> None:
+    """Tell the browser the address of this run: a link within a page does not move it there."""
+    st.query_params.from_dict(st.query_params.to_dict())

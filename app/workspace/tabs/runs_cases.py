@@ -2,15 +2,17 @@
 
 import streamlit as st
 
-from app.workspace.components import access, cell_inspector, cells, states, table, url
+from app.workspace.components import access, cell_inspector, states, table, url
 from app.workspace.components.plain import preview
 from app.workspace.strings import raw, t
+from evalsets.label_state import label_state
+from evalsets.labeled_arms import what_decides
+from evalsets.matrix import MatrixCell, MatrixPage, matrix_page
 from evalsets.models import Run
-from evalsets.run_cells import arm_names
+from evalsets.run_cells import arm_names, load_cells
 from evalsets.runs import get_run
 
-FILTERS = ("all", "failed", "different", "unlabeled", "highlighted")
-ORDERS = ("case", "loss")
+FILTERS = ("all", "failed", "different", "unlabeled", "worse")
 
 
 def draw(run_id: str) -> None:
@@ -18,30 +20,24 @@ def draw(run_id: str) -> None:
         run = get_run(session, run_id)
     arms = arm_names(run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        chosen = url.choice(
+        shown = url.choice(
             "matrix", "f", FILTERS, lambda c: raw(f"runs.filter_{c}"), raw("runs.tab_cases"),
-            clears=("after", "sel"),
+            clears=("after", "before", "sel"),
         )  # fmt: skip
-        order = url.choice(
-            "matrix", "order", ORDERS, lambda c: raw(f"runs.order_{c}"), raw("runs.order"),
-            clears=("after",),
+        text = st.text_input(
+            t("table.search"), key="matrix_q", bind="query-params", type="search", live="300ms",
+            placeholder=raw("table.search"), label_visibility="collapsed", width=200,
         )  # fmt: skip
         base = _base(arms)
-    after = int(url.get("after") or 0)
-    with access.reading() as session:
-        wanted = cells.Wanted(chosen, order == "loss", base)
-        page = cells.matrix_page(session, run, wanted, after)
-    if not page.rows:
-        st.caption(t("runs.no_cells"))
-        return
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        _matrix(run, arms, page)
-        following = None if page.after is None else str(page.after)
-        earlier = str(max(after - cells.ROWS // max(run.repeats, 1), 0)) if after else None
-        table.pager("matrix", before="" if earlier == "0" else earlier, after=following)
+        first = _worse(run, base) if shown == "worse" else _matrix(run, shown, text)
+    if first is None:
+        st.caption(t("runs.no_cells"))
+        return
     with right:
-        cell_inspector.draw(run_id, _selected(page), base)
+        asked = url.get("sel") or ""
+        cell_inspector.draw(run_id, int(asked) if asked.isdecimal() else first, base)
 
 
 def _base(arms: tuple[str, ...]) -> int:
@@ -52,18 +48,33 @@ def _base(arms: tuple[str, ...]) -> int:
     def changed() -> None:
         url.put(base=st.session_state[key])
 
-    picked = st.selectbox(t("runs.base"), arms, key=key, on_change=changed, width=240)
+    picked = st.selectbox(
+        t("runs.base"), arms, key=key, on_change=changed, width=220,
+        format_func=lambda arm: raw("runs.base_is", arm=arm), label_visibility="collapsed",
+    )  # fmt: skip
     return arms.index(picked)
 
 
-def _selected(page: cells.MatrixPage) -> int:
-    asked = url.get("sel")
-    if asked is not None and asked.isdecimal():
-        return int(asked)
+def _matrix(run: Run, shown: str, text: str) -> int | None:
+    """The page; returns its first cell."""
+    after, before = url.get("after"), url.get("before")
+    with access.reading() as session:
+        page = matrix_page(
+            session,
+            run.id,
+            show=shown,  # type: ignore[arg-type]
+            text=text,
+            after=int(after) if after else None,
+            before=int(before) if before else None,
+        )
+    if not page.rows:
+        return None
+    _grid(run, page)
+    table.pager("matrix", before=page.before, after=page.after, both=True)
     return next(cell.number for cell in page.rows[0].cells if cell is not None)
 
 
-def _matrix(run: Run, arms: tuple[str, ...], page: cells.MatrixPage) -> None:
+def _grid(run: Run, page: MatrixPage) -> None:
     rows = []
     for row in page.rows:
         name = f"{row.case_id} · {row.repeat}" if run.repeats > 1 else row.case_id
@@ -72,7 +83,7 @@ def _matrix(run: Run, arms: tuple[str, ...], page: cells.MatrixPage) -> None:
             shown[f"arm_{place}"] = "" if cell is None else _cell(cell)
         rows.append(shown)
     headers = {"case": raw("columns.case")}
-    headers |= {f"arm_{place}": name for place, name in enumerate(arms)}
+    headers |= {f"arm_{place}": name for place, name in enumerate(page.arms)}
 
     def opened(row: int, column: str) -> None:
         place = int(column.removeprefix("arm_")) if column.startswith("arm_") else 0
@@ -80,13 +91,45 @@ def _matrix(run: Run, arms: tuple[str, ...], page: cells.MatrixPage) -> None:
         if cell is not None:
             url.put(sel=cell.number)
 
-    st.caption(t("runs.filtered", n=page.total))
     table.grid(
         "matrix", rows, headers, alt=raw("runs.matrix_alt"), on_cell=opened,
-        widths={"case": "small"}, height=560,
+        widths={"case": 90, **{f"arm_{place}": _width(page) for place in range(len(page.arms))}},
+        height=min(len(rows) + 1, 17) * table.ROW_PIXELS + 3,
     )  # fmt: skip
 
 
-def _cell(cell: cells.MatrixCell) -> str:
-    sign = states.SIGNS.get(cell.mark, "")
+def _width(page: MatrixPage) -> int:
+    """Two arms fill the list; more scroll in it."""
+    return 300 if len(page.arms) < 3 else 220
+
+
+def _cell(cell: MatrixCell) -> str:
+    if cell.state != "succeeded":
+        text = cell.error if cell.state == "failed" else ""
+        return f"{states.SIGNS[cell.state]} {preview(text)}".strip()
+    said = cell.label.state.value if cell.label is not None else ""
+    sign = states.SIGNS.get(said, "")
     return f"{sign} {preview(cell.preview)}".strip()
+
+
+def _worse(run: Run, base: int) -> int | None:
+    """Pairs that the baseline wins, as a list; returns the first losing cell."""
+    with access.reading() as session:
+        cells = load_cells(session, run.id)
+        labels = label_state(session, run.id).states()
+    found = [
+        (pair, arm)
+        for place, arm in enumerate(cells.arms)
+        if place != base
+        for pair in what_decides(cells, labels, base, place)
+        if not pair.candidate_better
+    ][: table.PAGE]
+    if not found:
+        return None
+    rows = [{"case": pair.case_id, "arm": arm} for pair, arm in found]
+    table.grid(
+        "worse", rows, {c: raw(f"columns.{c}") for c in ("case", "arm")},
+        alt=raw("runs.filter_worse"),
+        on_cell=lambda row, _: url.put(sel=found[row][0].candidate_cell),
+    )  # fmt: skip
+    return found[0][0].candidate_cell

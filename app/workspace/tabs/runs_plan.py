@@ -14,19 +14,19 @@ from core.errors import PromptstoneError
 from evalsets import runs
 from evalsets.plan import Plan
 
-TOKEN = "plan_token"
+FORM = "plan_form"
 
 
 def open_plan(**proposed: str | None) -> None:
     """Open the drawer with a fresh form token: pressing Start twice makes one run."""
-    st.session_state[TOKEN] = new_id()
+    st.session_state[FORM] = new_id()
     url.replace(do="plan", **proposed)
 
 
 def draw() -> None:
     """The drawer, when the address asks for it."""
     if url.drawer() == "plan":
-        st.session_state.setdefault(TOKEN, new_id())
+        st.session_state.setdefault(FORM, new_id())
         drawer.drawer(t("runs.drawer_plan"), _body, width=520)
 
 
@@ -66,7 +66,7 @@ def _body() -> None:
             limit=limit,
             budget=None if not budget else Decimal(str(budget)),
             evaluators=tuple(saved.get(name, name) for name in evaluators),
-            idempotency_key=st.session_state[TOKEN],
+            idempotency_key=st.session_state[FORM],
         )
         figures = runs.plan(context.current().database, request)
     except (PromptstoneError, ValidationError) as error:
@@ -100,11 +100,11 @@ def _start(request: runs.RunRequest) -> None:
     except PromptstoneError as error:
         st.error(plain(error.message), icon=":material/error:")
         return
-    st.session_state.pop(TOKEN, None)
+    st.session_state.pop(FORM, None)
     drawer.done(id=started.run_id)
 
 
 def go(**proposed: str | None) -> None:
     """Leave for the runs page with the drawer open; not from a callback."""
-    st.session_state[TOKEN] = new_id()
+    st.session_state[FORM] = new_id()
     url.go("runs", do="plan", **proposed)

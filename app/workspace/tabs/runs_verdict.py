@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.workspace.components import access, charts, numbers, sentences, table, url
+from app.workspace.components import access, attention, charts, numbers, sentences, table, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from evalsets import verdicts
@@ -25,6 +25,7 @@ def draw(run_id: str) -> None:
             _say(run_id, read, comparison)
         for note in sentences.notes(read):
             st.caption(plain(note))
+        attention.example_run(run_id)
         _charts(read)
         _table(read)
         if read.by == LABEL:
@@ -72,12 +73,12 @@ def _say(run_id: str, read: RunVerdict, comparison: Comparison) -> None:
 def _offer(run_id: str, read: RunVerdict, comparison: Comparison) -> None:
     """The next step that this word calls for."""
     if comparison.verdict in (Word.CANDIDATE, Word.BASELINE):
-        arm = comparison.candidate
-        if comparison.verdict is Word.BASELINE:
-            arm = comparison.baseline
+        won = comparison.verdict is Word.CANDIDATE
+        arm = comparison.candidate if won else comparison.baseline
+        best = next((one.arm for one in read.arms if one.rank == 1), None)
         st.button(
-            t("verdict.promote"), type="primary", icon=":material/verified:",
-            key=f"promote_{comparison.candidate}", on_click=url.put,
+            t("verdict.promote"), type="primary" if arm == best else "secondary",
+            icon=":material/verified:", key=f"promote_{comparison.candidate}", on_click=url.put,
             kwargs={"do": "promote", "arm": arm},
         )  # fmt: skip
     elif comparison.verdict is Word.TOO_FEW and read.by == LABEL:
