@@ -180,7 +180,7 @@ class _Listener:
 
     async def _beat(self) -> None:
         until = utcnow() + timedelta(seconds=self._terms.lease)
-        await self._engine.writer.write(Change(job={"lease_until": until}))
+        await self._engine.writer.write(Change(lease_until=until))
 
     async def _refresh(self) -> None:
         manifest = self._engine.run.manifest

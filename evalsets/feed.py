@@ -1,9 +1,9 @@
 """What the engine reads from the database, in groups: open cells, earlier answers, judge work."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import bindparam, or_
 from sqlmodel import Session, col, select
 
 from evalsets.models import Answer, Case, Cell, CellScore
@@ -50,57 +50,66 @@ class JudgedCell(NamedTuple):
 
 _CASE = [col(Case.case_id), col(Case.inputs), col(Case.expected)]
 _CELL = [col(Cell.number), col(Cell.arm), col(Cell.repeat)]
-_OPEN: list[Any] = [*_CELL, col(Cell.attempts), col(Cell.interrupted), col(Cell.error), *_CASE]
-_JUDGED: list[Any] = [*_CELL, *_CASE, col(Answer.output), col(Answer.tool_calls)]
-_KNOWN: list[Any] = [
-    *(col(Answer.id), col(Answer.output), col(Answer.tool_calls), col(Answer.latency_ms)),
-    *(col(Answer.input_tokens), col(Answer.output_tokens), col(Answer.cost)),
-]
+
+# Built once: building a statement costs more than running it.
+_OPEN = (
+    select(*_CELL, col(Cell.attempts), col(Cell.interrupted), col(Cell.error), *_CASE)  # pyright: ignore[reportCallIssue, reportArgumentType]
+    .join(Case, col(Case.id) == col(Cell.case_ref))
+    .where(col(Cell.run_id) == bindparam("run"), col(Cell.state) == "pending")
+    .where(col(Cell.number) > bindparam("after"))
+    .where(col(Cell.arm).in_(bindparam("arms", expanding=True)))
+    .order_by(col(Cell.number))
+    .limit(bindparam("most"))
+)
+_KNOWN = (
+    select(
+        *(col(Answer.request_key), col(Answer.id), col(Answer.output), col(Answer.tool_calls)),  # pyright: ignore[reportCallIssue, reportArgumentType]
+        *(col(Answer.latency_ms), col(Answer.input_tokens), col(Answer.output_tokens)),
+        col(Answer.cost),
+    )
+    .where(col(Answer.request_key).in_(bindparam("keys", expanding=True)))
+    .order_by(col(Answer.id))
+)
+_USED = select(Cell.answer_id).where(
+    col(Cell.run_id) == bindparam("run"), col(Cell.answer_id).is_not(None)
+)
+_JUDGED_BY = select(CellScore.answer_id).where(
+    col(CellScore.run_id) == bindparam("run"), col(CellScore.answer_id).is_not(None)
+)
+_KNOWN_HERE = _KNOWN.where(or_(col(Answer.id).in_(_USED), col(Answer.id).in_(_JUDGED_BY)))
+_JUDGED = (
+    select(*_CELL, *_CASE, col(Answer.output), col(Answer.tool_calls))  # pyright: ignore[reportCallIssue, reportArgumentType]
+    .join(Case, col(Case.id) == col(Cell.case_ref))
+    .join(Answer, col(Answer.id) == col(Cell.answer_id))
+    .where(col(Cell.run_id) == bindparam("run"))
+    .where(col(Cell.number).in_(bindparam("numbers", expanding=True)))
+    .order_by(col(Cell.number))
+)
 
 
 def open_cells(
-    session: Session, run_id: str, arms: Iterable[int], after: int, limit: int
+    session: Session, run_id: str, arms: Sequence[int], after: int, most: int
 ) -> list[OpenCell]:
     """The next pending cells of some arms beyond number `after`, in order."""
-    query = (
-        select(*_OPEN)
-        .join(Case, col(Case.id) == col(Cell.case_ref))
-        .where(Cell.run_id == run_id, Cell.state == "pending", col(Cell.number) > after)
-        .where(col(Cell.arm).in_(list(arms)))
-        .order_by(col(Cell.number))
-        .limit(limit)
-    )
-    return [OpenCell(*row) for row in session.connection().execute(query)]
+    values = {"run": run_id, "arms": list(arms), "after": after, "most": most}
+    return [OpenCell(*row) for row in session.connection().execute(_OPEN, values)]
 
 
 def known_answers(
     session: Session, keys: Sequence[str], *, only_run: str | None = None
 ) -> Mapping[str, KnownAnswer]:
     """The newest answer of each request key; with `only_run`, of those which that run uses."""
-    where: list[ColumnElement[bool]] = [col(Answer.request_key).in_(keys)]
-    if only_run is not None:
-        own = select(Cell.answer_id).where(
-            Cell.run_id == only_run, col(Cell.answer_id).is_not(None)
-        )
-        judged = select(CellScore.answer_id).where(
-            CellScore.run_id == only_run, col(CellScore.answer_id).is_not(None)
-        )
-        where.append(col(Answer.id).in_(own) | col(Answer.id).in_(judged))
-    query = select(col(Answer.request_key), *_KNOWN).where(*where).order_by(col(Answer.id))
-    rows = session.connection().execute(query)
+    if only_run is None:
+        rows = session.connection().execute(_KNOWN, {"keys": list(keys)})
+    else:
+        rows = session.connection().execute(_KNOWN_HERE, {"keys": list(keys), "run": only_run})
     return {key: KnownAnswer(*rest) for key, *rest in rows}
 
 
 def judged_cells(session: Session, run_id: str, numbers: Sequence[int]) -> list[JudgedCell]:
     """Answered cells by number, with what a judge reads."""
-    query = (
-        select(*_JUDGED)
-        .join(Case, col(Case.id) == col(Cell.case_ref))
-        .join(Answer, col(Answer.id) == col(Cell.answer_id))
-        .where(Cell.run_id == run_id, col(Cell.number).in_(numbers))
-        .order_by(col(Cell.number))
-    )
-    return [JudgedCell(*row) for row in session.connection().execute(query)]
+    values = {"run": run_id, "numbers": list(numbers)}
+    return [JudgedCell(*row) for row in session.connection().execute(_JUDGED, values)]
 
 
 def unscored_cells(session: Session, run_id: str, evaluator: str) -> list[int]:

@@ -20,6 +20,7 @@ from evalsets.feed import (
 )
 from evalsets.lanes import Lane, Work
 from evalsets.ledger import Change
+from evalsets.outcomes import Failed, NamedScore
 from evalsets.prepare import Unrunnable, arender_requests, request_key
 from evalsets.runner import Engine
 
@@ -70,7 +71,7 @@ class Feeder:
         return await self._read(lambda s: open_cells(s, self._run_id, self._lane.arms, after, size))
 
     async def _room(self) -> None:
-        while self._engine.waiting > _MOST_WAITING and not self._lane.stopped:
+        while self._engine.followers.waiting > _MOST_WAITING and not self._lane.stopped:
             await self._lane.nudged(_LOOK_AGAIN)
         await self._lane.hunger()
 
@@ -90,14 +91,9 @@ class Feeder:
         await self._hand_out(ready)
 
     def _fail(self, cell: OpenCell, problem: Unrunnable) -> None:
-        change = outcomes.cell_failed(
-            self._run_id,
-            cell.number,
-            problem.kind,
-            problem.sentence,
-            attempts=cell.attempts,
-            interrupted=cell.interrupted,
-        )
+        change = Change()
+        failed = Failed(problem.kind, problem.sentence, cell.attempts, cell.interrupted)
+        outcomes.add_failed_cell(change, self._engine.place, cell.number, failed)
         self._engine.writer.write(change)
         self._engine.cells_settled(1)
 
@@ -119,27 +115,18 @@ class Feeder:
 
     async def _hand_out(self, works: Sequence[Work]) -> None:
         """Take earlier answers, join calls that are under way, queue the rest."""
-        new = [work for work in works if not self._joins(work)]
+        new = [work for work in works if not self._engine.followers.join(work)]
         found = await self._known([work.key for work in new]) if new else {}
         reused: list[tuple[Work, KnownAnswer]] = []
         for work in new:
             known = found.get(work.key)
             if known is not None:
                 reused.append((work, known))
-            elif not self._joins(work):
-                self._engine.leaders[work.key] = []
+            elif not self._engine.followers.join(work):
+                self._engine.followers.lead(work)
                 self._lane.feed(work)
         if reused:
             await self._reuse(reused)
-
-    def _joins(self, work: Work) -> bool:
-        followers = self._engine.leaders.get(work.key)
-        if followers is None:
-            return False
-        followers.append(work)
-        self._engine.waiting += 1
-        work.lane.unsettled += 1
-        return True
 
     async def _known(self, keys: Sequence[str]) -> Mapping[str, KnownAnswer]:
         only = None if self._cache else self._run_id
@@ -148,7 +135,7 @@ class Feeder:
     async def _reuse(self, reused: Sequence[tuple[Work, KnownAnswer]]) -> None:
         change = Change()
         for work, known in reused:
-            change.merge(await self._engine.filled(work, known, cached=True))
+            await self._engine.add_filled(change, work, known, cached=True)
         await self._engine.writer.write(change)
         self._engine.cells_answered([work.cell for work, _ in reused if work.judge is None])
 
@@ -180,9 +167,7 @@ class Feeder:
         works: list[Work] = []
         for cell, request in zip(cells, requests, strict=True):
             if isinstance(request, Unrunnable):
-                score = outcomes.NamedScore(self._engine.judges[judge].name, None, request.sentence)
-                rows = outcomes.score_rows(self._run_id, cell.number, [score])
-                self._engine.writer.write(Change(scores=rows))
+                self._unjudged(judge, cell, request)
                 continue
             key = request_key(self._lane.model, request, cell.repeat)
             works.append(
@@ -199,6 +184,12 @@ class Feeder:
                 )
             )
         await self._hand_out(works)
+
+    def _unjudged(self, judge: int, cell: JudgedCell, problem: Unrunnable) -> None:
+        change = Change()
+        score = NamedScore(self._engine.judges[judge].name, None, problem.sentence)
+        outcomes.add_score(change, self._engine.place, cell.number, score)
+        self._engine.writer.write(change)
 
     async def _read(self, query: Callable[[Session], T]) -> T:
         def read() -> T:

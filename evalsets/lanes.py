@@ -65,7 +65,7 @@ class Lane:
     @property
     def group(self) -> int:
         """How much is prepared at once: a few rounds of the slots, so that it is not stale."""
-        return max(4, min(32, self.gate.limits.concurrency))
+        return max(4, min(64, self.gate.limits.concurrency))
 
     def feed(self, work: Work) -> None:
         """Append new work."""

@@ -1,18 +1,19 @@
 """What the owner of a run writes: changes whose rows stand or fall together, and the totals."""
 
 from dataclasses import dataclass, field, fields
+from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, bindparam, insert, update
+from sqlalchemy import Connection, bindparam, update
 from sqlmodel import col, select
 
 from core.errors import LostLease
 from core.jobs import Claim
 from core.models import Job
+from evalsets.bulk import Insert, Update
 from evalsets.models import Answer, Attempt, Cell, CellScore, Run
 
-Row = dict[str, Any]
 ZERO = Decimal(0)
 
 
@@ -35,20 +36,23 @@ class Tally:
     judge_cost: Decimal | None = ZERO
 
     def add(self, other: "Tally") -> None:
-        for name in _COUNTERS:
-            more = getattr(other, name)
-            if more:
-                setattr(self, name, getattr(self, name) + more)
+        """Take over what a change adds."""
+        self.succeeded += other.succeeded
+        self.failed += other.failed
+        self.cached += other.cached
+        self.calls += other.calls
+        self.interrupted += other.interrupted
+        self.input_tokens += other.input_tokens
+        self.output_tokens += other.output_tokens
         self.cost = plus(self.cost, other.cost)
+        self.judge_calls += other.judge_calls
+        self.judge_cached += other.judge_cached
+        self.judge_input_tokens += other.judge_input_tokens
+        self.judge_output_tokens += other.judge_output_tokens
         self.judge_cost = plus(self.judge_cost, other.judge_cost)
 
-    def row(self) -> Row:
-        """The columns of `runs` that hold it."""
-        return {name: getattr(self, name) for name in _ALL}
 
-
-_ALL = tuple(one.name for one in fields(Tally))
-_COUNTERS = tuple(name for name in _ALL if not name.endswith("cost"))
+_COUNTERS = tuple(one.name for one in fields(Tally))
 
 
 def plus(first: Decimal | None, second: Decimal | None) -> Decimal | None:
@@ -58,24 +62,90 @@ def plus(first: Decimal | None, second: Decimal | None) -> Decimal | None:
 
 def tally_of(run: Run) -> Tally:
     """The counters as they stand in the row."""
-    return Tally(**{name: getattr(run, name) for name in _ALL})
+    return Tally(**{name: getattr(run, name) for name in _COUNTERS})
+
+
+class AnswerRow(NamedTuple):
+    """A row of `answers`."""
+
+    id: str
+    request_key: str
+    request: str
+    output: str
+    tool_calls: list[Any] | None
+    finish_reason: str | None
+    input_tokens: int
+    output_tokens: int
+    estimated: bool
+    ttft_ms: float | None
+    latency_ms: float
+    cost: Decimal | None
+    created_at: datetime
+
+
+class CellRow(NamedTuple):
+    """The end of a cell; the last two name it."""
+
+    state: str
+    answer_id: str | None
+    item_key: str | None
+    preview: str | None
+    cached: bool
+    interrupted: bool
+    attempts: int
+    error_kind: str | None
+    error: str | None
+    run_id: str
+    number: int
+
+
+class StartedRow(NamedTuple):
+    """A row of `attempts` before its call; `cost` is an estimate, which stays if we die."""
+
+    run_id: str
+    number: int
+    cell: int
+    evaluator: str | None
+    cost: Decimal | None
+    started_at: datetime
+
+
+class EndedRow(NamedTuple):
+    """What came of an attempt; the last two name it."""
+
+    outcome: str
+    status: int | None
+    detail: str | None
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: Decimal | None
+    ended_at: datetime
+    run_id: str
+    number: int
+
+
+class ScoreRow(NamedTuple):
+    """A row of `scores`."""
+
+    run_id: str
+    cell: int
+    evaluator: str
+    value: float | None
+    reason: str
+    answer_id: str | None
 
 
 @dataclass(slots=True)
 class Change:
-    """Rows of one event, by table; `run` are further columns of the run, `end` the job's new state.
+    """Rows of one event, by table; `lease_until` moves the owner's lease on."""
 
-    A row of `cells` and `ended` holds every column that its statement below sets.
-    """
-
-    answers: list[Row] = field(default_factory=list[Row])
-    cells: list[Row] = field(default_factory=list[Row])
-    started: list[Row] = field(default_factory=list[Row])
-    ended: list[Row] = field(default_factory=list[Row])
-    scores: list[Row] = field(default_factory=list[Row])
+    answers: list[AnswerRow] = field(default_factory=list[AnswerRow])
+    cells: list[CellRow] = field(default_factory=list[CellRow])
+    started: list[StartedRow] = field(default_factory=list[StartedRow])
+    ended: list[EndedRow] = field(default_factory=list[EndedRow])
+    scores: list[ScoreRow] = field(default_factory=list[ScoreRow])
     tally: Tally = field(default_factory=Tally)
-    run: Row = field(default_factory=dict[str, Any])
-    job: Row = field(default_factory=dict[str, Any])
+    lease_until: datetime | None = None
 
     def merge(self, other: "Change") -> None:
         """Take the other's rows along."""
@@ -85,77 +155,39 @@ class Change:
         self.ended += other.ended
         self.scores += other.scores
         self.tally.add(other.tally)
-        self.run.update(other.run)
-        self.job.update(other.job)
+        self.lease_until = other.lease_until or self.lease_until
 
-
-def cell_row(run_id: str, number: int, **values: Any) -> Row:
-    """A whole row for `Change.cells`; what is not given is null or false."""
-    return {"b_run": run_id, "b_number": number, **_CELL_DEFAULTS, **values}
-
-
-_CELL_DEFAULTS: Row = {
-    "state": "pending",
-    "answer_id": None,
-    "item_key": None,
-    "preview": None,
-    "cached": False,
-    "interrupted": False,
-    "attempts": 0,
-    "error_kind": None,
-    "error": None,
-}
-
-
-def ended_row(run_id: str, number: int, outcome: str, **values: Any) -> Row:
-    """A whole row for `Change.ended`."""
-    return {"b_run": run_id, "b_number": number, "outcome": outcome, **_ENDED_DEFAULTS, **values}
-
-
-_ENDED_DEFAULTS: Row = {
-    "status": None,
-    "detail": None,
-    "input_tokens": None,
-    "output_tokens": None,
-    "cost": None,
-    "ended_at": None,
-}
 
 _FENCE = (
     select(Job.fence)
     .where(col(Job.id) == bindparam("job"), col(Job.state) == "running")
     .with_for_update()
 )
-_INSERT_ANSWER = insert(Answer)
-_INSERT_ATTEMPT = insert(Attempt)
-_INSERT_SCORE = insert(CellScore)
-_UPDATE_CELL = (
-    update(Cell)
-    .where(col(Cell.run_id) == bindparam("b_run"), col(Cell.number) == bindparam("b_number"))
-    .values({name: bindparam(name) for name in _CELL_DEFAULTS})
+_TOTALS = (
+    update(Run)
+    .where(col(Run.id) == bindparam("run"))
+    .values({name: bindparam(f"new_{name}") for name in (*_COUNTERS, "seconds")})
 )
-_UPDATE_ATTEMPT = (
-    update(Attempt)
-    .where(col(Attempt.run_id) == bindparam("b_run"), col(Attempt.number) == bindparam("b_number"))
-    .values({name: bindparam(name) for name in ("outcome", *_ENDED_DEFAULTS)})
-)
+_ANSWERS = Insert(Answer, AnswerRow._fields)
+_ATTEMPTS = Insert(Attempt, StartedRow._fields)
+_SCORES = Insert(CellScore, ScoreRow._fields)
+_CELLS = Update(Cell, CellRow._fields, keys=2)
+_ENDS = Update(Attempt, EndedRow._fields, keys=2)
 
 
-def apply(connection: Connection, claim: Claim, change: Change) -> None:
+def apply(
+    connection: Connection, claim: Claim, change: Change, totals: Tally, seconds: float
+) -> None:
     """Write a change; raises LostLease, before anything is written, if the job has a new owner."""
     if connection.execute(_FENCE, {"job": claim.job_id}).scalar() != claim.fence:
         raise LostLease("Another worker has taken this run over. Nothing needs to be done.")
-    if change.answers:
-        connection.execute(_INSERT_ANSWER, change.answers)
-    if change.cells:
-        connection.execute(_UPDATE_CELL, change.cells)
-    if change.started:
-        connection.execute(_INSERT_ATTEMPT, change.started)
-    if change.ended:
-        connection.execute(_UPDATE_ATTEMPT, change.ended)
-    if change.scores:
-        connection.execute(_INSERT_SCORE, change.scores)
-    if change.run:
-        connection.execute(update(Run).where(col(Run.id) == claim.ref), change.run)
-    if change.job:
-        connection.execute(update(Job).where(col(Job.id) == claim.job_id), change.job)
+    _ANSWERS.write(connection, change.answers)
+    _CELLS.write(connection, change.cells)
+    _ATTEMPTS.write(connection, change.started)
+    _ENDS.write(connection, change.ended)
+    _SCORES.write(connection, change.scores)
+    values = {f"new_{name}": getattr(totals, name) for name in _COUNTERS}
+    connection.execute(_TOTALS, {"run": claim.ref, "new_seconds": round(seconds, 3), **values})
+    if change.lease_until is not None:
+        lease = update(Job).where(col(Job.id) == claim.job_id)
+        connection.execute(lease, {"lease_until": change.lease_until})

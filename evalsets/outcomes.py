@@ -1,8 +1,7 @@
-"""What came of a call, as the rows that record it. Pure: values in, a `Change` out."""
+"""What came of a call, as the rows that record it: each function adds to a `Change`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 import orjson
@@ -14,7 +13,7 @@ from core.clock import new_id
 from evalsets.feed import KnownAnswer
 from evalsets.identity import item_key
 from evalsets.lanes import Work
-from evalsets.ledger import Change, Row, Tally, cell_row, ended_row
+from evalsets.ledger import AnswerRow, CellRow, Change, EndedRow, ScoreRow, StartedRow, plus
 from evalsets.manifest import FrozenModel
 
 PREVIEW = 200
@@ -35,58 +34,70 @@ class Place(NamedTuple):
     dataset: str
 
 
-def started(place: Place, work: Work, attempt: int, evaluator: str | None, at: datetime) -> Change:
-    """An attempt about to be sent; its estimated cost stays if we die before the answer."""
-    row: Row = {
-        "run_id": place.run_id,
-        "number": attempt,
-        "cell": work.cell,
-        "evaluator": evaluator,
-        "cost": work.cost or None,
-        "started_at": at,
-    }
-    tally = Tally(calls=1) if evaluator is None else Tally(judge_calls=1)
-    return Change(started=[row], tally=tally)
+class Attempted(NamedTuple):
+    """A call of the run; `evaluator` is set when it asks a judge."""
+
+    number: int
+    evaluator: str | None
 
 
-class Billed(NamedTuple):
-    """An answer as it is stored, and what it cost."""
+def add_start(change: Change, place: Place, work: Work, attempt: Attempted, at: datetime) -> None:
+    """An attempt about to be sent."""
+    change.started.append(
+        StartedRow(
+            place.run_id, attempt.number, work.cell, attempt.evaluator, work.cost or None, at
+        )
+    )
+    if attempt.evaluator is None:
+        change.tally.calls += 1
+    else:
+        change.tally.judge_calls += 1
 
-    known: KnownAnswer
-    row: Row
-    cost: Decimal | None
 
-
-def billed(model: FrozenModel, work: Work, answer: ChatAnswer, at: datetime) -> Billed:
-    """The answer's row, priced as the run froze it."""
-    usage = answer.usage
+def add_answer(
+    change: Change,
+    place: Place,
+    model: FrozenModel,
+    work: Work,
+    attempt: Attempted,
+    answer: ChatAnswer,
+    at: datetime,
+) -> KnownAnswer:
+    """The attempt's end and the answer, priced as the run froze it."""
+    usage, tally = answer.usage, change.tally
+    given, made = usage.input_tokens, usage.output_tokens
     cost = cost_of(usage, model.price)
     tool_calls = list(answer.tool_calls) or None
-    row: Row = {
-        "id": new_id(),
-        "request_key": work.key,
-        "request": request_text(model, work.request),
-        "output": answer.text,
-        "tool_calls": tool_calls,
-        "finish_reason": answer.finish_reason,
-        "input_tokens": usage.input_tokens,
-        "output_tokens": usage.output_tokens,
-        "estimated": usage.estimated,
-        "ttft_ms": answer.ttft_ms,
-        "latency_ms": answer.latency_ms,
-        "cost": cost,
-        "created_at": at,
-    }
-    known = KnownAnswer(
-        row["id"],
-        answer.text,
-        tool_calls,
-        answer.latency_ms,
-        usage.input_tokens,
-        usage.output_tokens,
-        cost,
+    answer_id = new_id()
+    change.answers.append(
+        AnswerRow(
+            answer_id,
+            work.key,
+            request_text(model, work.request),
+            answer.text,
+            tool_calls,
+            answer.finish_reason,
+            given,
+            made,
+            usage.estimated,
+            answer.ttft_ms,
+            answer.latency_ms,
+            cost,
+            at,
+        )
     )
-    return Billed(known, row, cost)
+    change.ended.append(
+        EndedRow("answered", 200, None, given, made, cost, at, place.run_id, attempt.number)
+    )
+    if attempt.evaluator is None:
+        tally.input_tokens += given
+        tally.output_tokens += made
+        tally.cost = plus(tally.cost, cost)
+    else:
+        tally.judge_input_tokens += given
+        tally.judge_output_tokens += made
+        tally.judge_cost = plus(tally.judge_cost, cost)
+    return KnownAnswer(answer_id, answer.text, tool_calls, answer.latency_ms, given, made, cost)
 
 
 def request_text(model: FrozenModel, request: ChatRequest) -> str:
@@ -94,68 +105,35 @@ def request_text(model: FrozenModel, request: ChatRequest) -> str:
     return orjson.dumps(build_body(model.target, request)).decode()
 
 
-def answered(run_id: str, attempt: int, bill: Billed, *, judge: bool) -> Change:
-    """The attempt's end and the answer."""
-    taken = bill.known
-    ended = ended_row(
-        run_id,
-        attempt,
-        "answered",
-        status=200,
-        input_tokens=taken.input_tokens,
-        output_tokens=taken.output_tokens,
-        cost=bill.cost,
-        ended_at=bill.row["created_at"],
-    )
-    given, made = taken.input_tokens or 0, taken.output_tokens or 0
-    if judge:
-        tally = Tally(judge_input_tokens=given, judge_output_tokens=made, judge_cost=bill.cost)
-    else:
-        tally = Tally(input_tokens=given, output_tokens=made, cost=bill.cost)
-    return Change(answers=[bill.row], ended=[ended], tally=tally)
-
-
-def cell_answered(
-    place: Place, work: Work, known: KnownAnswer, scores: Sequence[NamedScore], *, cached: bool
-) -> Change:
-    """The cell's end: succeeded, by its own call or by one that was made before."""
-    return cell_filled(
-        place,
-        work.cell,
-        work.inputs,
-        known,
-        scores,
-        cached=cached,
-        attempts=work.attempts + work.tries,
-        interrupted=work.interrupted,
-    )
-
-
-def cell_filled(
+def add_filled(
+    change: Change,
     place: Place,
-    cell: int,
-    inputs: Mapping[str, Any],
+    work: Work,
     known: KnownAnswer,
     scores: Sequence[NamedScore],
     *,
     cached: bool,
-    attempts: int,
-    interrupted: bool,
-) -> Change:
-    """`cell_answered` for a cell that never became work."""
-    row = cell_row(
-        place.run_id,
-        cell,
-        state="succeeded",
-        answer_id=known.id,
-        item_key=item_key(place.dataset, inputs, known.output, known.tool_calls),
-        preview=preview_of(known.output, known.tool_calls),
-        cached=cached,
-        interrupted=interrupted,
-        attempts=attempts,
+) -> None:
+    """The cell's end: succeeded, by its own call or by one that was made before."""
+    change.cells.append(
+        CellRow(
+            "succeeded",
+            known.id,
+            item_key(place.dataset, work.inputs, known.output, known.tool_calls),
+            preview_of(known.output, known.tool_calls),
+            cached,
+            work.interrupted,
+            work.attempts + work.tries,
+            None,
+            None,
+            place.run_id,
+            work.cell,
+        )
     )
-    tally = Tally(succeeded=1, cached=int(cached))
-    return Change(cells=[row], scores=score_rows(place.run_id, cell, scores), tally=tally)
+    change.tally.succeeded += 1
+    change.tally.cached += cached
+    for score in scores:
+        add_score(change, place, work.cell, score)
 
 
 def preview_of(output: str, tool_calls: Sequence[Any] | None) -> str:
@@ -165,42 +143,56 @@ def preview_of(output: str, tool_calls: Sequence[Any] | None) -> str:
     return orjson.dumps(tool_calls).decode()[:PREVIEW]
 
 
-def score_rows(
-    run_id: str, cell: int, scores: Sequence[NamedScore], answer_id: str | None = None
-) -> list[Row]:
-    """Rows of `scores`."""
-    return [
-        {
-            "run_id": run_id,
-            "cell": cell,
-            "evaluator": one.evaluator,
-            "value": one.value,
-            "reason": one.reason,
-            "answer_id": answer_id,
-        }
-        for one in scores
-    ]
+def add_score(
+    change: Change, place: Place, cell: int, score: NamedScore, answer_id: str | None = None
+) -> None:
+    """A score; `answer_id` is a judge's answer."""
+    change.scores.append(ScoreRow(place.run_id, cell, *score, answer_id))
 
 
-def attempt_failed(run_id: str, attempt: int, failure: ChatFailure, at: datetime) -> Change:
+def add_failed_attempt(
+    change: Change, place: Place, attempt: Attempted, failure: ChatFailure, at: datetime
+) -> None:
     """The end of an attempt without answer; nothing was billed as far as we were told."""
-    ended = ended_row(
-        run_id, attempt, failure.kind, status=failure.status, detail=failure.message, ended_at=at
+    change.ended.append(
+        EndedRow(
+            failure.kind,
+            failure.status,
+            failure.message,
+            None,
+            None,
+            None,
+            at,
+            place.run_id,
+            attempt.number,
+        )
     )
-    return Change(ended=[ended])
 
 
-def cell_failed(
-    run_id: str, cell: int, kind: str, error: str, *, attempts: int, interrupted: bool
-) -> Change:
+class Failed(NamedTuple):
+    """Why a cell ends without an answer, and what it took."""
+
+    kind: str
+    error: str
+    attempts: int
+    interrupted: bool
+
+
+def add_failed_cell(change: Change, place: Place, cell: int, failed: Failed) -> None:
     """The cell's end without an answer."""
-    row = cell_row(
-        run_id,
-        cell,
-        state="failed",
-        error_kind=kind,
-        error=error,
-        attempts=attempts,
-        interrupted=interrupted,
+    change.cells.append(
+        CellRow(
+            "failed",
+            None,
+            None,
+            None,
+            False,
+            failed.interrupted,
+            failed.attempts,
+            failed.kind,
+            failed.error,
+            place.run_id,
+            cell,
+        )
     )
-    return Change(cells=[row], tally=Tally(failed=1))
+    change.tally.failed += 1

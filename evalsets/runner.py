@@ -6,6 +6,7 @@ taken until that commit. Feeders prepare work a few rounds ahead (`evalsets.feed
 
 import asyncio
 from collections.abc import Coroutine, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any, Literal
 
@@ -14,9 +15,10 @@ from core.clock import utcnow
 from evalsets import outcomes
 from evalsets.budget import Budget, Guesser
 from evalsets.feed import KnownAnswer
+from evalsets.followers import Followers
 from evalsets.lanes import Lane, Work
-from evalsets.ledger import ZERO, Change, Tally
-from evalsets.outcomes import NamedScore, Place
+from evalsets.ledger import ZERO, Change
+from evalsets.outcomes import Attempted, Failed, NamedScore, Place
 from evalsets.ownership import Owned
 from evalsets.scoring import Scoring
 from evalsets.writer import Writer
@@ -41,13 +43,11 @@ class Engine:
         spent = (run.tally.cost or ZERO) + (run.tally.judge_cost or ZERO) + run.maybe_paid
         self.budget = Budget(run.budget, spent)
         self.open_cells = run.pending
-        self.leaders: dict[str, list[Work]] = {}
-        self.waiting = 0
+        self.followers = Followers()
         self.stop_asked: Why | None = None
         self._attempt = run.next_attempt
         self._tasks: dict[asyncio.Task[None], Lane | None] = {}
         self._may_be_cancelled: set[asyncio.Task[None]] = set()
-        self._guessing = run.budget is not None
         self._unsent = 0
 
     # -- the whole -------------------------------------------------------------------------
@@ -117,56 +117,55 @@ class Engine:
 
     async def _enter(self, lane: Lane, work: Work) -> bool:
         """Pass the budget and the model's gate; False when the work must not be sent now."""
-        limited = lane.gate.limits.tpm is not None
-        if self._guessing or limited:
+        work.tokens = 0
+        if self.budget.total is not None or lane.gate.limits.tpm is not None:
             guess = self.guessers[self._guesser(work)].guess(work.request)
             work.tokens = sum(guess)
-            work.cost = guess.cost(lane.model.price)
-            if not await self._afford(work):
+            if not await self._afford(work, guess.cost(lane.model.price)):
                 return False
+        entered = False
         try:
-            entered = await lane.gate.acquire(work.tokens if limited else 0)
-        except asyncio.CancelledError:
-            self._give_back(work)
-            raise
-        if entered and self.stop_asked is None:
-            return True
-        if entered:
-            lane.gate.release(None, work.tokens if limited else 0)
-        self._give_back(work)
-        return False
+            entered = await lane.gate.acquire(work.tokens)
+        finally:
+            if not entered:
+                self._spend(work, ZERO)
+        if entered and self.stop_asked is not None:
+            lane.gate.release(None, work.tokens)
+            self._spend(work, ZERO)
+            entered = False
+        return entered
 
-    async def _afford(self, work: Work) -> bool:
-        while not self.budget.admits(work.cost):
+    async def _afford(self, work: Work, cost: Decimal) -> bool:
+        while not self.budget.admits(cost):
+            if self.stop_asked is None and self.budget.reserved <= 0:
+                self.stop("budget")
             if self.stop_asked is not None:
                 return False
-            if self.budget.reserved <= 0:
-                self.stop("budget")
-                return False
             await self.budget.changed()
-        if self.stop_asked is not None:
-            return False
-        self.budget.reserve(work.cost)
+        work.cost = cost
+        self.budget.reserve(cost)
         return True
 
-    def _give_back(self, work: Work) -> None:
-        if self._guessing:
-            self.budget.settle(work.cost, ZERO)
+    def _spend(self, work: Work, cost: Decimal) -> None:
+        """What was set aside for a call becomes what it took."""
+        self.budget.settle(work.cost, cost)
+        work.cost = ZERO
 
     def _guesser(self, work: Work) -> int:
         return work.arm if work.judge is None else len(self.run.manifest.arms) + work.judge
 
     async def _send(self, lane: Lane, work: Work) -> None:
         work.tries += 1
-        attempt, self._attempt = self._attempt, self._attempt + 1
         evaluator = None if work.judge is None else self.judges[work.judge].name
-        await self.writer.write(outcomes.started(self.place, work, attempt, evaluator, utcnow()))
+        attempt, self._attempt = Attempted(self._attempt, evaluator), self._attempt + 1
+        change = Change()
+        outcomes.add_start(change, self.place, work, attempt, utcnow())
+        await self.writer.write(change)
         outcome: ChatAnswer | ChatFailure | None = None
         try:
             outcome = await self._ask(lane, work)
         finally:
-            limited = lane.gate.limits.tpm is not None
-            lane.gate.release(outcome, work.tokens if limited else 0)
+            lane.gate.release(outcome, work.tokens)
         if isinstance(outcome, ChatAnswer):
             await self._take(lane, work, attempt, outcome)
         else:
@@ -178,40 +177,38 @@ class Engine:
         except ChatError as error:
             return error.failure
         except Exception as error:  # a connector's own mistake is this cell's, not the run's
-            text = (
-                f"{type(error).__name__}: {error}. Report this; `promptstone run retry` repeats it."
-            )
+            text = f"{type(error).__name__}: {error}. `promptstone run retry` sends it again."
             return failure("bad_request", text)
 
     # -- answers ---------------------------------------------------------------------------
 
-    async def _take(self, lane: Lane, work: Work, attempt: int, answer: ChatAnswer) -> None:
-        bill = outcomes.billed(lane.model, work, answer, utcnow())
-        if self._guessing:
-            self.budget.settle(work.cost, bill.cost or ZERO)
-        if self._guessing or lane.gate.limits.tpm is not None:
+    async def _take(self, lane: Lane, work: Work, attempt: Attempted, answer: ChatAnswer) -> None:
+        change = Change()
+        known = outcomes.add_answer(change, self.place, lane.model, work, attempt, answer, utcnow())
+        self._spend(work, known.cost or ZERO)
+        if work.tokens:
             self.guessers[self._guesser(work)].learn(work.request, answer.usage)
-        change = outcomes.answered(self.place.run_id, attempt, bill, judge=work.judge is not None)
-        change.merge(await self.filled(work, bill.known, cached=False))
+        await self.add_filled(change, work, known, cached=False)
         work.lane.settle()
         done = self.writer.write(change)
-        done.add_done_callback(partial(self._committed, work, bill.known))
+        done.add_done_callback(partial(self._committed, work, known))
 
-    async def filled(self, work: Work, known: KnownAnswer, *, cached: bool) -> Change:
+    async def add_filled(
+        self, change: Change, work: Work, known: KnownAnswer, *, cached: bool
+    ) -> None:
         """The end of work that has an answer."""
         if work.judge is None:
             scores = await self.scoring.scores(work.arm, work.inputs, work.expected, known)
-            return outcomes.cell_answered(self.place, work, known, scores, cached=cached)
-        score = self.scoring.verdict(work.judge, known)
-        rows = outcomes.score_rows(self.place.run_id, work.cell, [score], known.id)
-        return Change(scores=rows, tally=Tally(judge_cached=int(cached)))
+            outcomes.add_filled(change, self.place, work, known, scores, cached=cached)
+        else:
+            score = self.scoring.verdict(work.judge, known)
+            outcomes.add_score(change, self.place, work.cell, score, known.id)
+            change.tally.judge_cached += cached
 
     def _committed(self, work: Work, known: KnownAnswer, done: "asyncio.Future[None]") -> None:
         if done.cancelled() or done.exception() is not None:
             return
-        followers = self.leaders.pop(work.key, ())
-        self.waiting -= len(followers)
-        if followers:
+        if followers := self.followers.released(work):
             self.keep(self._share(followers, known))
         if work.judge is None:
             self.cells_answered([work.cell])
@@ -220,7 +217,7 @@ class Engine:
         """Cells with an equal call take the answer of the one that was sent."""
         change = Change()
         for work in followers:
-            change.merge(await self.filled(work, known, cached=True))
+            await self.add_filled(change, work, known, cached=True)
         await self.writer.write(change)
         for work in followers:
             work.lane.settle()
@@ -242,44 +239,36 @@ class Engine:
 
     # -- failures --------------------------------------------------------------------------
 
-    def _take_failure(self, lane: Lane, work: Work, attempt: int, outcome: ChatFailure) -> None:
-        self._give_back(work)
-        change = outcomes.attempt_failed(self.place.run_id, attempt, outcome, utcnow())
+    def _take_failure(
+        self, lane: Lane, work: Work, attempt: Attempted, outcome: ChatFailure
+    ) -> None:
+        self._spend(work, ZERO)
+        change = Change()
+        outcomes.add_failed_attempt(change, self.place, attempt, outcome, utcnow())
         delay = lane.gate.retry_delay(outcome, work.tries)
-        if delay is not None:
-            self.writer.write(change)
-            if self.stop_asked is None:
-                lane.later(work, delay)
-            return
-        change.merge(self._failed(work, outcome.kind, outcome.message))
+        if delay is None:
+            self._add_failed(change, work, outcome.kind, outcome.message)
+        elif self.stop_asked is None:
+            lane.later(work, delay)
         self.writer.write(change)
 
-    def _failed(self, work: Work, kind: str, error: str) -> Change:
-        """The end of work without an answer; equal calls that waited for it go on their own."""
-        followers = self.leaders.pop(work.key, ())
-        self.waiting -= len(followers)
-        if followers:
-            self.leaders[work.key] = list(followers[1:])
-            self.waiting += len(followers) - 1
-            followers[0].lane.again(followers[0])
+    def _add_failed(self, change: Change, work: Work, kind: str, error: str) -> None:
+        """The end of work without an answer; an equal call that waited for it goes on its own."""
+        self.followers.pass_on(work)
         work.lane.settle()
         if work.judge is not None:
             score = NamedScore(self.judges[work.judge].name, None, error)
-            return Change(scores=outcomes.score_rows(self.place.run_id, work.cell, [score]))
+            outcomes.add_score(change, self.place, work.cell, score)
+            return
+        failed = Failed(kind, error, work.attempts + work.tries, work.interrupted)
+        outcomes.add_failed_cell(change, self.place, work.cell, failed)
         self.cells_settled(1)
-        attempts = work.attempts + work.tries
-        return outcomes.cell_failed(
-            self.place.run_id,
-            work.cell,
-            kind,
-            error,
-            attempts=attempts,
-            interrupted=work.interrupted,
-        )
 
     async def _refuse(self, work: Work, reason: str) -> None:
         """Fail work of a model whose circuit is open, unsent."""
-        done = self.writer.write(self._failed(work, "circuit_open", reason))
+        change = Change()
+        self._add_failed(change, work, "circuit_open", reason)
+        done = self.writer.write(change)
         self._unsent += 1
         if self._unsent % _UNSENT_AT_ONCE == 0:
             await done

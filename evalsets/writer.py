@@ -97,9 +97,8 @@ class Writer:
             whole.merge(one.change)
         totals = copy(self.totals)
         totals.add(whole.tally)
-        whole.run = {**totals.row(), "seconds": round(self.seconds, 3), **whole.run}
         with self._database.exclusive_connection() as connection:
-            apply(connection, self._claim, whole)
+            apply(connection, self._claim, whole, totals, self.seconds)
         self.totals = totals
 
 

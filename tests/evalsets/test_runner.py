@@ -202,7 +202,7 @@ async def test_pause_keeps_what_is_in_flight_and_resume_sends_only_the_rest(
     add_cases(db, 40)
     run_id = begin(db, "slow-100")
     working = asyncio.create_task(work_on(db, run_id))
-    await asyncio.sleep(0.6)
+    await until(lambda: run_row(db, run_id).succeeded >= 4)
     assert await asyncio.to_thread(pause, db, ACTOR, run_id) == "running"
     end = await working
     run = run_row(db, run_id)
@@ -220,7 +220,7 @@ async def test_cancel_is_final(db: Database, w: Witness) -> None:
     add_cases(db, 40)
     run_id = begin(db, "slow-100")
     working = asyncio.create_task(work_on(db, run_id))
-    await asyncio.sleep(0.4)
+    await until(lambda: run_row(db, run_id).succeeded >= 4)
     await asyncio.to_thread(cancel, db, ACTOR, run_id)
     await working
     run = run_row(db, run_id)
@@ -239,7 +239,7 @@ async def test_a_shutdown_keeps_what_is_in_flight_and_the_next_worker_goes_on(
     run_id = begin(db, "slow-300")
     stop = asyncio.Event()
     working = asyncio.create_task(work(db, stop))
-    await asyncio.sleep(0.9)
+    await until(lambda: run_row(db, run_id).succeeded >= 4)
     stop.set()
     await working
     run = run_row(db, run_id)

@@ -102,7 +102,7 @@ def worker(data: str, url: str, *, lease: float = 15, fenced: bool = True) -> No
     asyncio.run(main())
 
 
-def unfenced(connection: object, claim: object, change: object) -> None:
+def unfenced(connection: object, claim: object, *rest: object) -> None:
     """`ledger.apply` for a claim that is always the newest."""
     from sqlmodel import col, select
 
@@ -116,7 +116,7 @@ def unfenced(connection: object, claim: object, change: object) -> None:
     connection.execute(  # type: ignore[attr-defined]
         Job.__table__.update().where(col(Job.id) == claim.job_id).values(state="running")
     )
-    apply(connection, claim._replace(fence=fence), change)  # type: ignore[arg-type]
+    apply(connection, claim._replace(fence=fence), *rest)  # type: ignore[arg-type]
 
 
 def main(data: str, url: str) -> None:
