@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, cast
 from pydantic import ValidationError
 
 from connectors.parameters import RESERVED
-from core.errors import Invalid
+from core.errors import Invalid, TooLarge
 from core.names import check_name, slug
 from prompts import front_matter, schema
 from prompts.body import read_body, write_body
@@ -50,19 +50,24 @@ def parse_prompt_file(name: str, data: bytes) -> ParsedPrompt:
     Raises Invalid or TooLarge with the reason and, where there is one, the line.
     """
     path = PurePath(name)
-    text = front_matter.decode(data)
     try:
-        if path.suffix.lower() in PLAIN_SUFFIXES:
-            message = MessageTemplate(role="user", content=text.strip("\n"))
-            content = PromptContent(messages=(message,))
-            return ParsedPrompt(slug(path.stem), None, "", (), content, ())
-        if path.suffix.lower() != ".prompty":
-            raise Invalid(
-                f"{path.name} is no prompt file. Name it .prompty, or {', '.join(PLAIN_SUFFIXES)}."
-            )
-        return _parse_prompty(path.stem, text)
+        return _parse(path, front_matter.decode(data))
     except ValidationError as error:
         raise Invalid(f"{path.name}: {_sentence(error)}") from None
+    except (Invalid, TooLarge) as error:
+        raise type(error)(f"{path.name}: {error.message}", param=error.param) from None
+
+
+def _parse(path: PurePath, text: str) -> ParsedPrompt:
+    if not text.strip():
+        raise Invalid("the file is empty. Write the prompt into it.")
+    suffix = path.suffix.lower()
+    if suffix in PLAIN_SUFFIXES:
+        message = MessageTemplate(role="user", content=text.strip("\n"))
+        return ParsedPrompt(slug(path.stem), None, "", (), PromptContent(messages=(message,)), ())
+    if suffix != ".prompty":
+        raise Invalid(f"it is no prompt file. Name it .prompty, or {', '.join(PLAIN_SUFFIXES)}.")
+    return _parse_prompty(path.stem, text)
 
 
 def _sentence(error: ValidationError) -> str:

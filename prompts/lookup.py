@@ -41,7 +41,7 @@ def resolve(session: Session, prompt: Prompt, ref: str | int) -> int:
     ref = str(ref)
     if ref == "latest":
         return prompt.newest
-    if ref.isdecimal():
+    if ref.isdecimal() and len(ref) < 10:
         return int(ref)
     alias = session.get(PromptAlias, (prompt.id, ref))
     if alias is None:

@@ -8,13 +8,30 @@ from core.errors import Invalid
 from core.names import check_alias, check_name, slug, split_ref
 
 
-@pytest.mark.parametrize("name", ["news", "a/b/c", "总结/新闻", "v1.2_x-y", "été", "ＡＢ"])
+@pytest.mark.parametrize(
+    "name", ["news", "a/b/c", "总结/新闻", "v1.2_x-y", "été", "ＡＢ", "हिन्दी/नाम", "தமிழ்"]
+)
 def test_taken(name: str) -> None:
     assert check_name(name) == name
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a//b", "/a", "a/", "a@b", "a|b", "a b", "..", "a/../b", "x" * 129, "a\x00", "a\n"]
+    "name",
+    [
+        "",
+        "a//b",
+        "/a",
+        "a/",
+        "a@b",
+        "a|b",
+        "a b",
+        "..",
+        "a/../b",
+        "x" * 129,
+        "a\x00",
+        "a\n",
+        "\u0301a",
+    ],
 )
 def test_refused(name: str) -> None:
     with pytest.raises(Invalid):
@@ -31,7 +48,18 @@ def test_equal_looking_names_are_one() -> None:
     assert check_name("e\u0301te\u0301") == "\u00e9t\u00e9"
 
 
-@given(st.text(max_size=300))
+@pytest.mark.parametrize(
+    ("title", "name"),
+    [
+        ("Basic Prompt", "Basic-Prompt"), ("a" * 127 + "/b", "a" * 127), (" /../x y/ ", "x-y"),
+        ("हिन्दी का", "हिन्दी-का"), ("...", "..."), ("?!", "untitled"), ("a--b", "a--b"),
+    ],
+)  # fmt: skip
+def test_slugs(title: str, name: str) -> None:
+    assert slug(title) == name
+
+
+@given(st.text(max_size=300) | st.text("a/.-\u0301 ", max_size=140))
 def test_a_slug_is_a_name(title: str) -> None:
     assert check_name(slug(title))
 

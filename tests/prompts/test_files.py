@@ -180,7 +180,7 @@ def test_a_plain_text_is_one_user_message(suffix: str) -> None:
         ("developer:\ntool:\nx", [("system", "developer:\ntool:\nx")]),
         ("user:\n---\nx\n---", [("user", "---\nx\n---")]),
         ("\ufeffuser:\r\nx\r\ny", [("user", "x\ny")]),
-        ("", []),
+        ("---\nname: t\n---\n", []),
     ],
 )
 def test_bodies(text: str, wanted: list[tuple[str, str]]) -> None:
@@ -230,8 +230,11 @@ def test_what_is_refused_and_why(front: str, part: str) -> None:
 def test_other_refusals() -> None:
     with pytest.raises(Invalid, match="three dashes"):
         parse("---\nname: x\nuser:\n")
-    with pytest.raises(Invalid, match="Line 2 is not UTF-8"):
+    with pytest.raises(Invalid, match=r"a\.txt: Line 2 is not UTF-8"):
         parse_prompt_file("a.txt", b"ok\n\xff\xfe\xfa")
+    for empty in (b"", b" \n\n", b"\xef\xbb\xbf"):
+        with pytest.raises(Invalid, match=r"a\.md: the file is empty"):
+            parse_prompt_file("a.md", empty)
     with pytest.raises(TooLarge, match="1 MiB"):
         parse_prompt_file("a.txt", b"x" * (1024 * 1024 + 1))
     with pytest.raises(TooLarge, match="256 KiB"):
