@@ -139,7 +139,8 @@ def start(data_dir: Path, *arguments: str, prefix: list[str] = [], **environment
     """Start a server on a free port and wait for its sign-in link."""
     process = subprocess.Popen(
         [*prefix, *COMMAND, "--data-dir", str(data_dir), "up", "--port", "0", *arguments],
-        stdout=subprocess.PIPE, text=True, env={**os.environ, **environment},
+        stdout=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONFAULTHANDLER": "1", **environment},
     )  # fmt: skip
     up = Up(process, data_dir, "")
     assert process.stdout is not None
@@ -148,7 +149,8 @@ def start(data_dir: Path, *arguments: str, prefix: list[str] = [], **environment
         deadline = time.monotonic() + 60
         while not up.link:
             if not selector.select(max(0, deadline - time.monotonic())):
-                process.kill()
+                process.send_signal(signal.SIGABRT)  # its threads are told on stderr
+                process.wait()
                 raise TimeoutError("the server did not get ready")
             line = process.stdout.readline()
             assert line, f"the server ended with {process.wait()}"

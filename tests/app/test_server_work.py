@@ -1,0 +1,206 @@
+"""What a server does beside pages: its worker takes runs, its streams tell what is said, its parts
+work alone on PostgreSQL."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from app.opening import open_database
+from app.server import context
+from app.server.binding import bind
+from app.server.main import build, guarded
+from app.server.run import _lifespan
+from connectors.generate import prepare
+from core.database import Database
+from core.settings import Settings
+from core.users import make_link_token, redeem
+from evalsets.models import Run
+from evalsets.runs import get_run
+from tests.support.serving import alive, ask, command, serving
+from tests.support.witness import witness
+
+CASES = 40
+
+
+@pytest.fixture
+def cases(tmp_path: Path) -> Path:
+    """A file of cases."""
+    file = tmp_path / "cases.csv"
+    file.write_text("topic\n" + "".join(f"topic {n}\n" for n in range(CASES)))
+    return file
+
+
+def _start(data: Path, model: str, **environment: str) -> str:
+    found = command(
+        data, "run", "start", "--prompt", "p", "--model", model, "--dataset", "cases", "--json",
+        **environment,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+    return json.loads(found.stdout)["id"]
+
+
+def _until(database: Database, run_id: str, enough: Callable[[Run], bool]) -> Run:
+    """The run as soon as it is `enough`; read without a command each time, which would cost 1 s."""
+    deadline = time.monotonic() + 60
+    while True:
+        with database.read_scope() as session:
+            run = get_run(session, run_id)
+        if enough(run):
+            return run
+        assert run.status in ("queued", "running"), run
+        assert time.monotonic() < deadline, run
+        time.sleep(0.05)
+
+
+def _completed(run: Run) -> bool:
+    return run.status == "completed"
+
+
+def _fill(data: Path, cases: Path, **environment: str) -> None:
+    (cases.parent / "p.txt").write_text("Tell me about {{ topic }}")
+    for arguments in (
+        ("prompt", "push", str(cases.parent / "p.txt")),
+        ("dataset", "push", "cases", str(cases)),
+    ):
+        assert command(data, *arguments, **environment).returncode == 0
+
+
+def test_a_run_is_handed_to_the_live_worker(tmp_path: Path, cases: Path):
+    with serving(tmp_path / "d") as up:
+        up.wait_ready()
+        _fill(up.data_dir, cases)
+        run = _start(up.data_dir, "echo")
+        database = open_database(Settings(data_dir=up.data_dir, database_url=None))
+        done = _until(database, run, _completed)
+        database.close()
+        assert done.succeeded == CASES
+        waited = command(up.data_dir, "run", "resume", run, "--wait", "--json")
+        assert json.loads(waited.stdout)["calls"] == CASES
+
+
+def test_a_stop_keeps_what_is_in_flight_and_a_start_goes_on(tmp_path: Path, cases: Path):
+    """Nothing is sent twice: the witness counts each request once over both lives."""
+    data = tmp_path / "d"
+    with witness() as seen:
+        _fill(data, cases)
+        added = command(
+            data, "model", "add", "w", "--base-url", seen.base_url, "--model", "slow-300",
+            "--concurrency", "4",
+        )  # fmt: skip
+        assert added.returncode == 0, added.stderr
+        database = open_database(Settings(data_dir=data, database_url=None))
+        with serving(data) as up:
+            up.wait_ready()
+            run = _start(data, "w")
+            _until(database, run, lambda row: row.succeeded >= 10)
+            children, began = up.children(), time.monotonic()
+            assert up.stop(signal.SIGTERM) == 0
+            assert time.monotonic() - began < 12
+            assert alive(children) == []
+        kept = _until(database, run, lambda row: row.status != "running")
+        assert kept.interrupted == 0
+        assert kept.succeeded == kept.calls == seen.counts().requests < CASES
+        with serving(data):
+            done = _until(database, run, _completed)
+        database.close()
+        assert done.succeeded == done.calls == seen.counts().requests == CASES
+
+
+@pytest.fixture
+def listening(tmp_path: Path) -> Iterator[tuple[int, str]]:
+    """The routes with a real hub of generations, in this process; port and cookie."""
+    listener = bind("127.0.0.1", 0)
+    port = listener.getsockname()[1]
+    settings = Settings(data_dir=tmp_path / "d", database_url=None, port=port)
+    database = open_database(settings)
+    api = build(_lifespan(database, []), workspace=False)
+    server = uvicorn.Server(uvicorn.Config(guarded(api, database), log_level="warning"))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    with database.session_scope("t") as session:
+        token = make_link_token(session, "admin")
+    with database.session_scope("t") as session:
+        cookie = redeem(session, token)
+    yield port, f"promptstone_{port}={cookie}"
+    server.should_exit = True
+    thread.join(20)
+    database.close()
+
+
+def _generate(actor: str, text: str) -> str:
+    here = context.current()
+    with here.database.read_scope() as session:
+        call = prepare(
+            session, actor, "echo", [{"role": "user", "content": text}], here.settings.key_path
+        )
+    return here.generations.start(call)
+
+
+def _events(port: int, cookie: str, *ids: str) -> dict[str, tuple[str, str]]:
+    """Id → what was said and how it ended."""
+    body = ask(port, f"/ui/streams?ids={','.join(ids)}", headers={"cookie": cookie}).body.decode()
+    found = dict.fromkeys(ids, ("", ""))
+    for block in body.split("\n\n"):
+        if block.startswith("event: "):
+            kind, data = block.split("\n", 1)
+            event = json.loads(data.removeprefix("data: "))
+            text, state = found[event["id"]]
+            found[event["id"]] = (
+                event["text"] if kind == "event: text" else text + event["text"],
+                event["state"] if kind == "event: end" else state,
+            )
+    return found
+
+
+def test_one_stream_tells_what_all_of_ones_own_generations_say(listening: tuple[int, str]):
+    port, cookie = listening
+    texts = ["first \u2028 answer", "second\n\nevent: end"]
+    mine = [_generate("user:admin", text) for text in texts]
+    theirs = _generate("user:other", "secret")
+    found = _events(port, cookie, *mine, theirs)
+    assert found[theirs] == ("", "unknown")
+    for one, text in zip(mine, texts, strict=True):
+        said, state = found[one]
+        assert state == "succeeded"
+        assert text in said
+    again = _events(port, cookie, *mine)
+    assert again == {one: found[one] for one in mine}
+    assert ask(port, f"/ui/streams?ids={mine[0]}").status == 401
+
+
+def test_the_parts_work_alone_on_postgresql(
+    postgres_database_url: str, tmp_path: Path, cases: Path
+):
+    """Pages, routes and worker in processes and data folders of their own, one database."""
+    url = {"PROMPTSTONE_DATABASE_URL": postgres_database_url}
+    with serving(tmp_path / "ui", "--role", "ui", **url) as ui:
+        ui.sign_in()
+        assert ui.ask("/", accept="text/html").status == 200
+        assert ui.ask("/readyz").status == 503
+        worker = subprocess.Popen(
+            [sys.executable, "-m", "app.cli.main", "--data-dir", str(tmp_path / "w"), "up",
+             "--role", "worker"],
+            env={**os.environ, **url},
+        )  # fmt: skip
+        try:
+            ui.wait_ready()
+            _fill(tmp_path / "x", cases, **url)
+            run = _start(tmp_path / "x", "echo", **url)
+            elsewhere = Settings(data_dir=tmp_path / "x", database_url=postgres_database_url)
+            database = open_database(elsewhere)
+            assert _until(database, run, _completed).succeeded == CASES
+            database.close()
+        finally:
+            worker.send_signal(signal.SIGTERM)
+            assert worker.wait(15) == 0
