@@ -152,7 +152,7 @@ def test_alias_moves_are_kept_with_reason_evidence_and_audit(db: Database) -> No
         assert audit.verify(session) is None
         assert service.get(session, "p", "staging").aliases == ("production", "staging")
         with pytest.raises(NotFound, match="9999"):
-            service.get(session, "news", "9" * 40)
+            service.get(session, "p", "9" * 40)
         with pytest.raises(NotFound, match="production, staging"):
             service.get(session, "p", "nope")
 
