@@ -21,6 +21,13 @@ from core.locks import FileLock
 from core.settings import Settings
 
 BUSY_TIMEOUT_MS = 10_000
+_NO_TEXT = "A text holds a NUL or half of a surrogate pair, which cannot be kept. Remove it."
+_UNKEEPABLE = {
+    "NUL (0x00)": _NO_TEXT,
+    "surrogates not allowed": _NO_TEXT,
+    "pattern too complex": "The text to search for is too long. Shorten it.",
+    "Recursion limit reached": "A value is nested too deep to be kept. Flatten it.",
+}
 _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "fuse.sshfs", "glusterfs"}
 
 
@@ -114,19 +121,15 @@ class Database:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Text that no database column can hold is the giver's mistake, not a failure of ours."""
+    """What no column can hold and no search can look for is the giver's mistake, not ours."""
     try:
         yield
-    except (UnicodeEncodeError, StatementError) as error:
-        cause = getattr(error, "orig", None) or error
-        unkeepable = isinstance(cause, UnicodeEncodeError) or any(
-            sign in str(cause) for sign in ("NUL (0x00)", "surrogates not allowed", "valid UTF-8")
-        )
-        if not unkeepable:
-            raise
-        raise Invalid(
-            "A text holds a NUL or half of a surrogate pair, which cannot be kept. Remove it."
-        ) from error
+    except (UnicodeEncodeError, TypeError, StatementError) as error:
+        cause = str(getattr(error, "orig", None) or error)
+        for sign, sentence in _UNKEEPABLE.items():
+            if sign in cause:
+                raise Invalid(sentence) from error
+        raise
 
 
 def _dumps(value: object) -> str:

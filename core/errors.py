@@ -6,11 +6,22 @@ the status of `STATUS` in OpenAI's error shape.
 
 from typing import NamedTuple
 
+MOST_CHARACTERS = 1500
+
+
+def _shown(message: str) -> str:
+    """A sentence that every terminal and JSON can carry, whatever input it quotes."""
+    message = message.encode("utf-8", "backslashreplace").decode()
+    if len(message) <= MOST_CHARACTERS:
+        return message
+    return f"{message[: MOST_CHARACTERS - 501]}…{message[-500:]}"
+
 
 class PromptstoneError(Exception):
     """A foreseen failure whose text is one sentence with the remedy."""
 
     def __init__(self, message: str, *, param: str | None = None, code: str | None = None) -> None:
+        message = _shown(message)
         super().__init__(message)
         self.message = message
         self.param = param

@@ -119,8 +119,8 @@ def _content(path: Path) -> bytes:
         if path.stat().st_size > _MAX_FILE:
             raise Invalid(f"{path.name} has more than 1 MiB. Shorten it.")
         return path.read_bytes()
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
         raise Invalid(f"{path.name} cannot be opened ({reason}). Check the path.") from None
 
 

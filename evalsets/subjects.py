@@ -42,12 +42,17 @@ class Score(NamedTuple):
 
 def passed(holds: bool, reason: str) -> Score:
     """1 or 0, with the reason cut to a readable length."""
-    return Score(1.0 if holds else 0.0, reason[:MAX_REASON])
+    return Score(1.0 if holds else 0.0, _readable(reason))
 
 
 def unscored(reason: str) -> Score:
     """No value, because the question does not apply or could not be answered."""
-    return Score(None, reason[:MAX_REASON])
+    return Score(None, _readable(reason))
+
+
+def _readable(reason: str) -> str:
+    """Cut, and without the halves of characters that a quoted output may hold."""
+    return reason[:MAX_REASON].encode("utf-8", "backslashreplace").decode()
 
 
 class EvaluatorSettings(BaseModel):

@@ -14,7 +14,15 @@ from connectors.models import LocalAddress, Model, ModelSettings
 from core.database import Database
 from evalsets.matrix import matrix_page
 from evalsets.models import Answer
-from tests.support.running import add_cases, add_prompt, begin, cell_rows, run_row, work_on
+from tests.support.running import (
+    add_cases,
+    add_prompt,
+    begin,
+    cell_rows,
+    run_row,
+    scores_of,
+    work_on,
+)
 
 
 def _completion(**changes: Any) -> dict[str, Any]:
@@ -48,6 +56,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         usage={"prompt_tokens": 999_999_999, "completion_tokens": 999_999_999}
     ),
     "text-parts": _completion(message={"content": [{"type": "text", "text": "a\x00"}, 7, None]}),
+    "half-key": _completion(message={"content": '{"\\ud800": 1}'}),
     "object-text": _completion(message={"content": {"a": 1}}),
 }
 
@@ -112,6 +121,26 @@ async def test_no_answer_ends_the_run(db: Database) -> None:
     assert answers["nul-reason"].finish_reason == "st op"
     assert len(answers["long-reason"].finish_reason) <= 64
     assert answers["huge-numbers"].tool_calls[0]["more"][:2] == [2**63, 2**64 - 1]
+
+
+async def test_halves_of_characters_cost_their_own_cells(db: Database) -> None:
+    """In a key of an answer that a schema complains about, and from an escape in a template."""
+    add_prompt(db)
+    add_prompt(db, "half", text="{{ '\\ud800' }} {{ topic }}")
+    add_cases(db, 2)
+    schema = {"type": "object", "additionalProperties": {"type": "string"}}
+    spec = {"kind": "json_schema", "definition": schema}
+    with nasty() as port:
+        _add_models(db, port)
+        run = begin(db, "half-key", prompts=("ask", "half"), evaluators=(spec,))
+        await work_on(db, run)
+    assert run_row(db, run).status == "completed"
+    assert [cell.state for cell in cell_rows(db, run)] == ["succeeded", "failed"] * 2
+    scores = scores_of(db, run)
+    assert {number for number, _ in scores} == {0, 2}
+    for score in scores.values():
+        assert score.value == 0
+        assert "\\ud800" in score.reason
 
 
 async def test_the_text_of_a_failed_run_holds_no_statement(
