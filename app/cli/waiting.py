@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 def wait_for(run_id: str) -> str:
     """The state in which the run ended; Ctrl+C pauses what this process works on."""
-    return asyncio.run(_wait(run_id))
+    import uvloop
+
+    return uvloop.run(_wait(run_id))
 
 
 async def _wait(run_id: str) -> str:
