@@ -90,6 +90,7 @@ class _Builder:
         self._bytes = self._values = 0
         self.seen: dict[str, None] = {}
         self._renamed: dict[str, None] = {}
+        self._clash: str | None = None
         self.rows = 0
 
     @property
@@ -103,7 +104,7 @@ class _Builder:
         if row.problem is not None:
             raise Invalid(row.problem)
         self.seen.update(dict.fromkeys(row.values))
-        values = self._rename(row.values)
+        values = self._rename(row.values, row.line)
         self._renamed.update(dict.fromkeys(values))
         self._count(values, row.line)
         inputs = {name: value for name, value in values.items() if name not in RECOGNIZED}
@@ -125,17 +126,22 @@ class _Builder:
             raise Invalid(
                 f"no column is called {missing[0]!r}. Map one of: {', '.join(self.seen)}"[:500]
             )
+        if self._clash:
+            raise Invalid(self._clash)
 
-    def _rename(self, values: dict[str, Json]) -> dict[str, Json]:
+    def _rename(self, values: dict[str, Json], line: int) -> dict[str, Json]:
         if not self._mapping:
             return values
         kept = {name: value for name, value in values.items() if name not in self._sources}
         for variable, column in self._mapping.items():
             if variable in kept:
-                raise Invalid(
+                clash = (
                     f"column {column!r} cannot become {variable!r}, which is a column already. "
                     f"Rename that one too, with --map other={variable}"
                 )
+                if column in self.seen:
+                    raise Invalid(clash)
+                self._clash = self._clash or f"line {line}: {clash}"
             if column in values:
                 kept[variable] = values[column]
         return kept

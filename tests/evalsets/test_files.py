@@ -110,6 +110,10 @@ def test_mapping_renames_and_takes_the_expected_column() -> None:
 def test_mapping_errors() -> None:
     assert "'nope'" in refused("a\n1\n", mapping={"x": "nope"})
     assert "column already" in refused("a,b\n1,2\n", mapping={"b": "a"})
+    absent = refused("a,expected\n1,2\n", mapping=column_map([], expected="nope"))
+    assert "no column is called 'nope'" in absent
+    late = '{"expected": 1}\n{"label": 2}\n'
+    assert "line 1" in refused(late, "x.jsonl", mapping=column_map([], expected="label"))
     with pytest.raises(Invalid, match="VARIABLE=COLUMN"):
         column_map(["broken"])
     with pytest.raises(Invalid, match="Keep one"):
