@@ -26,7 +26,8 @@ def _step(name: str, is_done: bool, action) -> None:
         )  # fmt: skip
         st.text(raw(f"home.step_{name}"))
         st.caption(t(f"home.step_{name}_why"))
-        action()
+        if not is_done or name == "model":
+            action()
 
 
 def _example() -> None:

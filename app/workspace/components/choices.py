@@ -1,14 +1,16 @@
 """What the plan drawer offers, and what it proposes before one chooses."""
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 from sqlmodel import Session, col, select
 
 from app.workspace.components import access, url
+from app.workspace.strings import raw
 from connectors.models import Model
 from core.drafts import recent
+from core.errors import Invalid
 from core.names import split_ref
 from core.workspace_settings import get_setting
 from evalsets.models import Dataset
@@ -92,10 +94,20 @@ def _dataset(datasets: Sequence[str]) -> str | None:
     return datasets[0] if datasets else None
 
 
-def saved_evaluators() -> dict[str, dict[str, object]]:
+def saved_evaluators() -> dict[str, dict[str, Any]]:
     """The workspace's own evaluators by name."""
     with access.reading() as session:
         return dict(get_setting(session, "evaluators", {}))
+
+
+def evaluator(text: str, saved: Mapping[str, dict[str, Any]]) -> dict[str, Any] | str:
+    """A saved evaluator, or KIND:ARGUMENT; a page names no file of the server."""
+    if text in saved:
+        return dict(saved[text])
+    kind, _, argument = text.partition(":")
+    if kind not in KINDS or (kind == "json_schema" and argument):
+        raise Invalid(raw("runs.no_such_evaluator", name=text[:60], kinds=", ".join(KINDS)))
+    return text
 
 
 def is_valid(adapter: TypeAdapter[object], value: object) -> str | None:

@@ -45,7 +45,7 @@ def _number(copy: Working, name: str, low: float, high: float, step: float) -> N
 
     value = options.get(name)
     st.number_input(
-        name, min_value=low, max_value=high, step=step, value=None if value is None else value,
+        plain(name), min_value=low, max_value=high, step=step, value=value,
         key=key, on_change=changed, placeholder=raw("prompts.not_sent"),
     )  # fmt: skip
 

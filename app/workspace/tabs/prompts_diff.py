@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.workspace.components import access, output, table, url
+from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from prompts import service
 from prompts.diff import diff
@@ -31,7 +32,7 @@ def draw(version: PromptPublic) -> None:
         role = message.after or message.before or ""
         state = "added" if message.before is None else "removed" if message.after is None else None
         said = f" · {raw(f'prompts.message_{state}')}" if state else ""
-        st.caption(f"{role}{said}")
+        st.caption(plain(f"{role}{said}"))
         output.compared(message.pieces, key=f"diff_{place}", label=raw("prompts.tab_diff"))
     if found.settings:
         st.subheader(t("prompts.settings"), anchor=False)

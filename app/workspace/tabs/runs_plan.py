@@ -33,16 +33,18 @@ def draw() -> None:
 def _body() -> None:
     offered = choices.choices()
     prompts = st.multiselect(
-        t("runs.prompts"), offered.prompts, default=offered.proposed_prompts, key="plan_prompts"
-    )
+        t("runs.prompts"), offered.prompts, default=offered.proposed_prompts, key="plan_prompts",
+        placeholder=raw("runs.choose"),
+    )  # fmt: skip
     models = st.multiselect(
-        t("runs.models"), offered.models, default=offered.proposed_models, key="plan_models"
-    )
+        t("runs.models"), offered.models, default=offered.proposed_models, key="plan_models",
+        placeholder=raw("runs.choose"),
+    )  # fmt: skip
     place = offered.datasets.index(offered.proposed_dataset) if offered.proposed_dataset else None
     dataset = st.selectbox(t("runs.dataset"), offered.datasets, index=place, key="plan_dataset")
     evaluators = st.multiselect(
         t("runs.evaluators"), offered.evaluators, key="plan_evaluators", accept_new_options=True,
-        help=t("runs.evaluators_help"),
+        help=t("runs.evaluators_help"), placeholder=raw("runs.choose"),
     )  # fmt: skip
     left, middle, right = st.columns(3, wrap=False)
     repeats = left.number_input(t("runs.repeats"), 1, 100, 1, key="plan_repeats")
@@ -65,7 +67,7 @@ def _body() -> None:
             repeats=repeats,
             limit=limit,
             budget=None if not budget else Decimal(str(budget)),
-            evaluators=tuple(saved.get(name, name) for name in evaluators),
+            evaluators=tuple(choices.evaluator(name, saved) for name in evaluators),
             idempotency_key=st.session_state[FORM],
         )
         figures = runs.plan(context.current().database, request)

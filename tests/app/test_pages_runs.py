@@ -1,0 +1,249 @@
+"""Runs, labels and verdicts through their pages."""
+
+import pytest
+from sqlmodel import select
+
+from app import example
+from app.workspace.components import labeling
+from core.database import Database
+from evalsets import runs
+from evalsets.labels import Press, checked, item_of, save_label
+from evalsets.models import Label, Run
+from evalsets.queue_plan import PlanForm, create_queue
+from prompts import service
+from tests.support.pages import page, words
+from tests.support.runs_factory import make_run
+
+ARMS = ("base@1 | echo", "base@2 | echo", "other@1 | echo")
+
+
+def output(row: int, arm: int, repeat: int) -> str | None:
+    return None if (row, arm) == (3, 2) else f"answer {row} of arm {arm}"
+
+
+@pytest.fixture
+def run(workspace, sqlite_db: Database) -> str:
+    with sqlite_db.session_scope("user:admin") as session:
+        return make_run(session, cases=60, arms=ARMS, output=output, imported=True)
+
+
+def label_some(database: Database, run_id: str, rows: int) -> None:
+    with database.session_scope("user:ann") as session:
+        for row in range(rows):
+            for arm in range(2):
+                item = item_of(session, run_id, row * len(ARMS) + arm)
+                good = arm == 1 or row % 3 == 0
+                save_label(session, item, checked("good" if good else "bad"), Press("import"))
+
+
+def test_the_list_names_state_and_progress(run):
+    found = page("runs")
+    assert not found.exception
+    row = found.dataframe[0].value.iloc[0]
+    assert row["state"] == "completed"
+    assert row["id"] == run
+
+
+@pytest.mark.parametrize("tab", ["overview", "cases", "verdict", "settings"])
+def test_every_tab(run, tab):
+    found = page("runs", id=run, tab=tab)
+    assert not found.exception
+    assert not found.error
+
+
+def test_the_matrix_pages_by_fifty(run):
+    found = page("runs", id=run, tab="cases")
+    first = found.dataframe[0].value
+    assert len(first) == 50
+    found.button(key="matrix_next").click().run()
+    second = found.dataframe[0].value
+    assert len(second) == 10
+    assert set(first["case"]) & set(second["case"]) == set()
+    found.button(key="matrix_previous").click().run()
+    assert list(found.dataframe[0].value["case"]) == list(first["case"])
+
+
+def test_failed_cells_have_their_filter_and_their_word(run):
+    found = page("runs", id=run, tab="cases", f="failed")
+    frame = found.dataframe[0].value
+    assert list(frame["case"]) == ["c3"]
+    assert frame.iloc[0]["arm_2"].startswith("!")
+
+
+def test_a_cell_opens_whole_and_takes_a_label(run, sqlite_db):
+    found = page("runs", id=run, tab="cases", sel="4")
+    assert "number 1" in words(found)
+    found.button(key="cell_bad").click().run()
+    assert not found.error
+    with sqlite_db.read_scope() as session:
+        rows = session.exec(select(Label)).all()
+    assert [(one.label, one.cell, one.annotator, one.source) for one in rows] == [
+        ("bad", 4, "admin", "picked")
+    ]
+    frame = page("runs", id=run, tab="cases").dataframe[0].value
+    assert frame.iloc[1]["arm_1"].startswith("✗")
+
+
+def test_a_dead_cell_is_a_sentence(run):
+    found = page("runs", id=run, tab="cases", sel="99999")
+    assert not found.exception
+    assert "has no cell" in words(found)
+
+
+def test_without_labels_there_is_no_word_and_no_share(run):
+    found = page("runs", id=run, tab="verdict")
+    assert "Too few labels" in words(found)
+    assert "better" not in " ".join(one.value for one in found.subheader)
+
+
+def test_a_decided_run_says_who_is_better_with_interval_and_n(run, sqlite_db):
+    label_some(sqlite_db, run, 45)
+    found = page("runs", id=run, tab="verdict")
+    text = words(found).replace("\\", "")
+    assert "base@2 | echo is better than base@1 | echo" in text
+    assert "+67 points (+" in text
+    assert "n = 45" in str(found.dataframe[0].value)
+
+
+def test_reading_twice_counts_the_looks(run, sqlite_db):
+    label_some(sqlite_db, run, 20)
+    page("runs", id=run, tab="verdict")
+    label_some(sqlite_db, run, 30)
+    assert "read 2 times" in words(page("runs", id=run, tab="verdict"))
+
+
+def test_promoting_moves_the_alias_with_its_evidence(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")
+    with sqlite_db.read_scope() as session:
+        run_id = example.known_run(session)
+    found = page("runs", id=run_id, tab="verdict", do="promote", arm="news@2 | demo")
+    next(b for b in found.button if b.label.startswith("Promote news")).click().run()
+    assert not found.error
+    with sqlite_db.read_scope() as session:
+        move = service.alias_moves(session, "news", "production")[0]
+    assert (move.from_version, move.to_version) == (1, 2)
+    assert move.evidence is not None
+    assert move.evidence["run"] == run_id
+
+
+def test_the_example_says_that_news_2_is_better(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")
+    example.load(sqlite_db, "user:admin")
+    with sqlite_db.read_scope() as session:
+        assert len(session.exec(select(Run)).all()) == 1
+        run_id = example.known_run(session)
+    found = page("runs", id=run_id, tab="verdict")
+    assert "news@2 | demo is better than news@1 | demo" in words(found).replace("\\", "")
+
+
+def test_the_plan_stands_before_the_start_and_starting_twice_makes_one_run(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")
+    found = page("runs", do="plan", prompt="news@2")
+    assert not found.exception
+    assert "24 calls for 24 cells" in words(found)
+    assert found.multiselect(key="plan_prompts").value == ["news@1", "news@2"]
+    found.multiselect(key="plan_models").set_value(["echo"]).run()
+    with sqlite_db.read_scope() as session:
+        assert [r for r in runs.list_runs(session) if not r.imported] == []
+    found.button(key="plan_start").click().run()
+    with sqlite_db.read_scope() as session:
+        started = [r for r in runs.list_runs(session) if not r.imported]
+    assert [(r.status, r.total, r.actor) for r in started] == [("queued", 24, "user:admin")]
+
+
+@pytest.mark.parametrize("text", ["json_schema:/etc/passwd", "secrets.yaml", "../x.yml"])
+def test_an_evaluator_names_no_file_of_the_server(workspace, sqlite_db, text):
+    example.load(sqlite_db, "user:admin")
+    found = page("runs", do="plan", prompt="news@2")
+    found.multiselect(key="plan_evaluators").set_value([text]).run()
+    assert not found.exception
+    assert "is no evaluator here" in words(found)
+    assert not [b for b in found.button if b.key == "plan_start"]
+
+
+def test_a_budget_with_an_unpriced_model_is_refused(workspace, sqlite_db):
+    from connectors.models import ModelSettings
+    from connectors.service import add_model
+
+    example.load(sqlite_db, "user:admin")
+    with sqlite_db.session_scope("user:admin") as session:
+        add_model(session, "dear", ModelSettings(base_url="https://x.example.com/v1", model="m"))
+    found = page("runs", do="plan", prompt="news@2", model="dear")
+    found.number_input(key="plan_budget").set_value(1.0).run()
+    assert "A budget needs prices" in words(found)
+
+
+@pytest.fixture
+def queue(run, sqlite_db: Database) -> str:
+    with sqlite_db.session_scope("user:admin") as session:
+        return create_queue(session, run, PlanForm(pairs=4, seed=1)).id
+
+
+@pytest.fixture
+def slow_hand(monkeypatch):
+    """AppTest presses within milliseconds; the guard has its own tests."""
+    monkeypatch.setattr(labeling.queues, "too_fast", lambda *_: False)
+
+
+def labels(database: Database) -> list[Label]:
+    with database.read_scope() as session:
+        return list(session.exec(select(Label).order_by(Label.id)))  # pyright: ignore
+
+
+def test_the_station_shows_no_arm_and_no_cost(queue):
+    found = page("label", queue=queue)
+    assert not found.exception
+    text = words(found) + " ".join(b.label for b in found.button)
+    for secret in (*ARMS, "echo", "base@", "$"):
+        assert secret not in text.replace("\\", "")
+    assert found.title[0].value == "questions"
+
+
+def test_good_bad_skip_reasons_and_undo(queue, sqlite_db, slow_hand):
+    found = page("label", queue=queue)
+    total = found.progress[0].text
+    assert total.startswith("0 /")
+    found.button(key="label_good").click().run()
+    assert found.progress[0].text.startswith("1 /")
+    found.button(key="label_reason_1").click().run()
+    found.button(key="label_bad").click().run()
+    found.button(key="label_skip").click().run()
+    assert [(one.label, one.reasons) for one in labels(sqlite_db)] == [
+        ("good", []), ("bad", ["incomplete"]), ("skip", []),
+    ]  # fmt: skip
+    found.button(key="label_undo").click().run()
+    assert labels(sqlite_db)[-1].label is None
+    assert found.progress[0].text.startswith("2 /")
+
+
+def test_a_correction_is_bad_and_brings_the_next(queue, sqlite_db, slow_hand):
+    found = page("label", queue=queue)
+    found.text_area(key="label_correction_1").set_value("Better so").run()
+    found.button(key="label_save_correction").click().run()
+    saved = labels(sqlite_db)[0]
+    assert (saved.label, saved.correction) == ("bad", "Better so")
+    assert found.text_area(key="label_correction_2").value == ""
+
+
+def test_a_press_at_once_is_dropped(queue, sqlite_db):
+    found = page("label", queue=queue)
+    found.button(key="label_good").click().run()
+    assert labels(sqlite_db) == []
+    assert "Too fast" in found.toast[0].value
+
+
+def test_the_end_leads_to_the_verdict(queue, sqlite_db, slow_hand):
+    found = page("label", queue=queue)
+    for _ in range(40):
+        if not [b for b in found.button if b.key == "label_good"]:
+            break
+        found.button(key="label_good").click().run()
+    assert "done" in words(found)
+    assert [link for link in found.page_link if "verdict" in link.value]
+
+
+def test_open_queues_are_listed(queue):
+    found = page("label")
+    assert not found.exception
+    assert "questions" in [link.value for link in found.page_link]
+    assert page("home").subheader[1].value == "Needs you"
