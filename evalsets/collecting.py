@@ -151,7 +151,7 @@ class _Builder:
         try:
             size = len(packed := orjson.dumps(values))
         except TypeError as error:
-            raise Invalid(_unstorable(values, str(error))) from None
+            raise Invalid(unstorable(values, str(error))) from None
         if size > MAX_CELL_BYTES:
             _check_cells(values, size)
         self._bytes += size
@@ -182,7 +182,8 @@ class _Builder:
         return name
 
 
-def _unstorable(values: dict[str, Json], error: str) -> str:
+def unstorable(values: dict[str, Json], error: str) -> str:
+    """Why the database cannot hold these values, from what orjson said of them."""
     name = next((key for key, value in values.items() if not _dumps(value)), "")
     if "surrogate" in error or "UTF-8" in error:
         return f"column {name!r} holds half a character (a lone surrogate). Correct the text"

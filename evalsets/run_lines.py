@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
+
 from core.canonical import Json, canonical_json
 from core.errors import Invalid
 from evalsets.cases import MAX_ID, CaseRow, ParsedCases
+from evalsets.collecting import unstorable
 from evalsets.encodings import detect_encoding
 from evalsets.fields import as_text
 from evalsets.jsonrows import read_json
@@ -78,6 +81,10 @@ class _Reader:
         if row.problem is not None:
             raise self._wrong(row.line, row.problem)
         values = row.values
+        try:
+            orjson.dumps(values)
+        except TypeError as error:
+            raise self._wrong(row.line, unstorable(values, str(error))) from None
         arm = self._arm(row.line, values.get("arm"))
         case = self._case(row.line, values)
         repeat = values.get("repeat")
@@ -122,6 +129,8 @@ class _Reader:
             case_id = str(case_id)
         if not isinstance(case_id, str) or not 0 < len(case_id) <= MAX_ID:
             raise self._wrong(line, f"case_id is no text of 1 to {MAX_ID} characters")
+        if "\x00" in case_id:
+            raise self._wrong(line, "case_id holds a NUL character")
         if not isinstance(inputs, dict):
             raise self._wrong(line, "inputs is no object of names and values")
         expected = values.get("expected")
