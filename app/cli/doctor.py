@@ -95,9 +95,9 @@ def _database() -> str:
     check_integrity(database)
     kind = database.engine.dialect.name
     if database.is_sqlite:
-        from pysqlite3 import dbapi2
-
-        kind = f"SQLite {dbapi2.sqlite_version}, every page checked"
+        with database.reader.connect() as connection:
+            version = connection.exec_driver_sql("SELECT sqlite_version()").scalar()
+        kind = f"SQLite {version}, every page checked"
     return f"{kind}; schema {current_revision(database)}"
 
 

@@ -10,12 +10,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
 COMMAND = [sys.executable, "-m", "app.cli.main"]
-_LINK = re.compile(r"Sign in: (\S+)")
+_LINK = re.compile(r"^Sign in: (\S+)\n", re.M)
 
 
 @dataclass
@@ -34,7 +34,6 @@ class Up:
     process: subprocess.Popen[str]
     data_dir: Path
     link: str
-    lines: list[str] = field(default_factory=list)
     cookie: str = ""
 
     @property
@@ -144,19 +143,19 @@ def start(data_dir: Path, *arguments: str, prefix: list[str] = [], **environment
     )  # fmt: skip
     up = Up(process, data_dir, "")
     assert process.stdout is not None
+    said, deadline = "", time.monotonic() + 60
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        deadline = time.monotonic() + 60
-        while not up.link:
+        while not (found := _LINK.search(said)):
             if not selector.select(max(0, deadline - time.monotonic())):
                 process.send_signal(signal.SIGABRT)  # its threads are told on stderr
                 process.wait()
                 raise TimeoutError("the server did not get ready")
-            line = process.stdout.readline()
-            assert line, f"the server ended with {process.wait()}"
-            up.lines.append(line)
-            found = _LINK.match(line)
-            up.link = found[1] if found else ""
+            # Not by readline: a second line would wait unseen in its buffer.
+            more = os.read(process.stdout.fileno(), 65536).decode()
+            assert more, f"the server ended with {process.wait()}"
+            said += more
+    up.link = found[1]
     return up
 
 

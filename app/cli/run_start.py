@@ -1,0 +1,105 @@
+"""`promptstone run start`."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from app.cli import state
+from app.cli.gating import parsed
+from app.cli.parse import repeated_pairs
+from app.cli.show import Json, money, print_json, print_pairs, say
+from app.cli.watching import Gates, Wait, tell_if_alone, watch_run
+
+if TYPE_CHECKING:
+    from evalsets.plan import Plan
+    from evalsets.runs import RunRequest
+
+
+def start(
+    prompt: Annotated[list[str], typer.Option(metavar="NAME[@REF]", help="A prompt; repeat.")],
+    model: Annotated[list[str], typer.Option(metavar="NAME", help="A model; repeat.")],
+    dataset: Annotated[str, typer.Option(metavar="NAME[@V]", help="The cases.")],
+    repeats: Annotated[int, typer.Option(min=1, help="Calls of every case.")] = 1,
+    limit: Annotated[int | None, typer.Option(min=1, help="The first so many cases.")] = None,
+    param: Annotated[
+        list[str],
+        typer.Option(metavar="KEY=VALUE", help="Parameter; given twice, it makes two arms."),
+    ] = [],  # noqa: B006
+    mapping: Annotated[
+        list[str],
+        typer.Option("--map", metavar="[PROMPT:]VARIABLE=COLUMN", help="Bind a column; repeat."),
+    ] = [],  # noqa: B006
+    concurrency: Annotated[
+        int | None, typer.Option(min=1, max=1024, help="Calls at once, instead of the models'.")
+    ] = None,
+    budget: Annotated[str | None, typer.Option(metavar="USD", help="Pause when reached.")] = None,
+    evaluator: Annotated[
+        list[str],
+        typer.Option(metavar="SPEC", help="exact, contains:TEXT, judge:RUBRIC, FILE.yaml; repeat."),
+    ] = [],  # noqa: B006
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Ask again what was asked.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only tell what it would take.")] = False,
+    wait: Wait = False,
+    gate: Gates = [],  # noqa: B006
+    title: Annotated[str, typer.Option(help="A name for people.")] = "",
+    idempotency_key: Annotated[
+        str | None, typer.Option(metavar="K", help="The same key gives the same run.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Run every prompt on every model over every case; the data folder's worker takes it."""
+    from evalsets import runs
+
+    if gate and not wait:
+        raise typer.BadParameter("a gate needs --wait.", param_hint="--gate")
+    gates = parsed(gate)
+    request = _request(
+        prompts=prompt, models=model, dataset=dataset, repeats=repeats, limit=limit,
+        params=repeated_pairs(param, "--param"), mapping=mapping, evaluators=evaluator,
+        concurrency=concurrency, budget=budget, cache=not no_cache, title=title,
+        idempotency_key=idempotency_key,
+    )  # fmt: skip
+    if plan:
+        _show_plan(runs.plan(state.database(), request), None, json)
+        return
+    started = runs.start(state.database(), state.actor(), request, here=wait)
+    if not wait:
+        _show_plan(started.plan, started.run_id, json)
+        tell_if_alone(started.run_id)
+        return
+    say(f"Run {started.run_id}")
+    watch_run(started.run_id, gates, json)
+
+
+def _request(**fields: Any) -> "RunRequest":
+    from pydantic import ValidationError
+
+    from evalsets.runs import RunRequest
+
+    try:
+        return RunRequest.model_validate(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise typer.BadParameter(f"{first['msg']}.", param_hint=f"--{first['loc'][0]}") from error
+
+
+def _show_plan(plan: "Plan", run_id: str | None, as_json: bool) -> None:
+    from evalsets.plan import plan_json
+
+    document = plan_json(plan)
+    if as_json:
+        print_json(document if run_id is None else {"id": run_id, **document})
+        return
+    lines = [
+        ("cells", plan.cells), ("calls", plan.calls), ("cached", plan.cached),
+        ("unrunnable", plan.unrunnable), ("tokens in", plan.tokens.input),
+        ("tokens out", plan.tokens.output), ("cost", money(document["cost_usd"])),
+        ("unpriced", plan.unpriced), ("minutes", plan.minutes),
+        ("judge calls", plan.evaluation.calls),
+    ]  # fmt: skip
+    if run_id is None:
+        print_pairs(lines)
+        return
+    print(run_id)
+    say(f"{plan.calls} calls, {plan.cached} cached, {money(document['cost_usd'])}, "
+        f"about {plan.minutes} minutes.")  # fmt: skip

@@ -1,0 +1,53 @@
+"""What commands about one run share: its options, showing it, waiting for its end."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from app.cli import state
+from app.cli.gating import check
+from app.cli.show import print_json, say
+
+if TYPE_CHECKING:
+    from evalsets.gates import Gate
+
+Id = Annotated[str, typer.Argument(metavar="ID", help="The run.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Until it has ended, working on it if need be.")]
+Gates = Annotated[
+    list[str], typer.Option("--gate", metavar="EXPR", help="errors==0; exit 100 when it fails.")
+]
+
+
+def show_run(run_id: str, as_json: bool) -> None:
+    """Counts, cost and every arm's figures."""
+    from app.cli.run_text import print_run
+    from evalsets.report import run_json
+
+    with state.reading() as session:
+        document = run_json(session, run_id)
+    if as_json:
+        print_json(document)
+    else:
+        print_run(document)
+
+
+def watch_run(run_id: str, gates: "list[Gate]", as_json: bool) -> None:
+    """Wait for the end, show the run, and exit as its state and the gates say."""
+    from app.cli.waiting import wait_for
+
+    status = wait_for(run_id)
+    show_run(run_id, as_json)
+    if status != "completed":
+        raise typer.Exit(1)
+    check(run_id, gates)
+
+
+def tell_if_alone(run_id: str) -> None:
+    """Say so when nobody will take the run."""
+    from evalsets.worker import worker_alive
+
+    if not worker_alive(state.settings().data):
+        say(
+            "No server runs on this data folder, so the run stays queued. Start `promptstone up`, "
+            f"or run it here with `promptstone run resume {run_id} --wait`."
+        )
