@@ -29,7 +29,7 @@ from core.database import Database
 from core.settings import Settings
 
 _IN_FLIGHT_SECONDS = 8.0
-_CHILD_SECONDS = 9.0
+_CHILD_SECONDS = 11.0
 _LAST_SECONDS = 11.5
 """Whatever still hangs so long after a signal is given up: the exit comes within 12 s."""
 

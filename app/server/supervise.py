@@ -23,7 +23,7 @@ class Child:
         self._arguments = arguments
         self._extra = extra
         self._process: asyncio.subprocess.Process | None = None
-        self._ending = False
+        self._ending: float | None = None
         self._watch: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -33,26 +33,28 @@ class Child:
 
     def terminate(self) -> None:
         """Ask it to end; safe in a signal handler."""
-        self._ending = True
+        self._ending = self._ending or time.monotonic()
         self._send(signal.SIGTERM)
 
     async def ended(self, seconds: float) -> None:
-        """Wait until it has ended, and kill it after `seconds`."""
+        """Wait until it has ended, and kill it `seconds` after it was first asked to."""
         self.terminate()
+        assert self._ending is not None
         process = self._process
         if self._watch is not None:
             self._watch.cancel()
         if process is None:
             return
         try:
-            await asyncio.wait_for(process.wait(), seconds)
+            left = self._ending + seconds - time.monotonic()
+            await asyncio.wait_for(process.wait(), max(0.1, left))
         except TimeoutError:
             self._send(signal.SIGKILL)
             await process.wait()
 
     def kill(self) -> None:
         """End it at once."""
-        self._ending = True
+        self.terminate()
         self._send(signal.SIGKILL)
 
     def _send(self, number: signal.Signals) -> None:
@@ -76,7 +78,7 @@ class Child:
             assert self._process is not None
             began = time.monotonic()
             status = await self._process.wait()
-            if self._ending:
+            if self._ending is not None:
                 return
             if time.monotonic() - began > _STEADY_SECONDS:
                 pause = _FIRST_PAUSE
@@ -87,4 +89,6 @@ class Child:
             )
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+            if self._ending is not None:
+                return
             await self._spawn()

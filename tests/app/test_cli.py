@@ -276,6 +276,42 @@ def test_a_run_is_shown_as_the_contract_says(used: Shell, done: dict[str, Any]):
     assert done["id"] in [run["id"] for run in used.json("run", "list")["runs"]]
 
 
+def test_a_run_goes_out_in_every_format(used: Shell, done: dict[str, Any], tmp_path: Path):
+    lines = used("run", "export", done["id"], "--format", "jsonl").splitlines()
+    assert len(lines) == 6
+    assert set(json.loads(lines[0])) >= {
+        "cell", "arm", "prompt", "version", "model", "case_id", "repeat", "inputs", "expected",
+        "messages", "output", "error", "attempts", "finish_reason", "input_tokens",
+        "output_tokens", "ttft_ms", "latency_ms", "cost_usd", "cached", "scores", "label",
+        "label_reasons", "correction",
+    }  # fmt: skip
+    for form in ("csv", "xlsx", "html", "junit"):
+        file = tmp_path / f"out.{form}"
+        used("run", "export", done["id"], "--format", form, "--output", str(file))
+        assert file.stat().st_size > 500
+    assert "cannot be written" in used.error(
+        "run", "export", done["id"], "--format", "csv", "--output", str(tmp_path / "no" / "x.csv")
+    )
+
+
+def test_outputs_made_elsewhere_become_a_run(used: Shell, tmp_path: Path):
+    file = tmp_path / "made.jsonl"
+    lines = [
+        {"arm": arm, "case_id": f"c{n}", "inputs": {"q": n}, "output": f"{arm} {n}"}
+        for arm in ("old", "new")
+        for n in range(3)
+    ]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    run = used.json("run", "import", "elsewhere", str(file))
+    assert run["status"] == "completed"
+    assert [arm["arm"] for arm in run["arms"]] == ["old", "new"]
+    assert run["cells"]["succeeded"] == 6
+    assert used.json("verdict", run["id"])["comparisons"][0]["verdict"] == "too few labels"
+    file.write_text(file.read_text() + "nonsense\n")
+    assert "line 7" in used.error("run", "import", "elsewhere2", str(file))
+    assert run["dataset"].split("@")[0] == "elsewhere"
+
+
 def test_gates_end_with_100_and_name_the_figure(used: Shell, done: dict[str, Any]):
     common = ("run", "start", "--prompt", "news/summary", "--model", "echo", "--dataset", "animals")
     used(*common, "--wait", "--gate", "errors==0")

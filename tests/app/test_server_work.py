@@ -115,6 +115,27 @@ def test_a_stop_keeps_what_is_in_flight_and_a_start_goes_on(tmp_path: Path, case
         assert done.succeeded == done.calls == seen.counts().requests == CASES
 
 
+def test_a_stop_waits_for_no_model_that_never_answers(tmp_path: Path, cases: Path):
+    data = tmp_path / "d"
+    with witness() as seen:
+        _fill(data, cases)
+        hang = ("--base-url", seen.base_url, "--model", "hang", "--timeout", "600")
+        assert command(data, "model", "add", "w", *hang).returncode == 0
+        with serving(data) as up:
+            up.wait_ready()
+            run = _start(data, "w")
+            while seen.counts().in_flight < 8:
+                time.sleep(0.05)
+            children, began = up.children(), time.monotonic()
+            assert up.stop(signal.SIGTERM) == 0
+            assert time.monotonic() - began < 12
+            assert alive(children) == []
+        database = open_database(Settings(data_dir=data, database_url=None))
+        left = _until(database, run, lambda row: row.status != "running")
+        database.close()
+        assert (left.interrupted, left.calls, left.succeeded) == (8, 8, 0)
+
+
 @pytest.fixture
 def listening(tmp_path: Path) -> Iterator[tuple[int, str]]:
     """The routes with a real hub of generations, in this process; port and cookie."""
