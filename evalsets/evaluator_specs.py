@@ -158,4 +158,5 @@ def _why(error: ValidationError, settings: Mapping[str, Any]) -> str:
         return f"The evaluator {kind} needs {field}. Add it ({kind}:TEXT sets its main field)."
     message = first["msg"].removeprefix("Value error, ")
     where = f" at {field}" if field else ""
-    return f"The evaluator {kind} is wrong{where}: {message[:300]}. Correct it."
+    remedy = "" if "; " in message else " Correct it."
+    return f"The evaluator {kind} is wrong{where}: {message[:300]}.{remedy}"

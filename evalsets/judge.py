@@ -47,14 +47,16 @@ _LAST_LINE = re.compile(
     re.IGNORECASE,
 )
 _OF_FIVE = re.compile(r"([1-5])(?:\s*(?:/|of|out of)\s*5)?", re.IGNORECASE)
+_KEYS = ("verdict", "score", "pass")
 _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "是": 1.0, "否": 0.0}
 
 
 class _Said(NamedTuple):
-    """The verdict as the judge wrote it, and why."""
+    """The verdict as the judge wrote it, why, and under which key."""
 
     verdict: Json
     reason: str
+    key: str = "verdict"
 
 
 class Judge(EvaluatorSettings):
@@ -129,7 +131,7 @@ class Judge(EvaluatorSettings):
     def parse(self, text: str) -> Score:
         """The score in a judge's answer: strict JSON, or else its last line; no guessing."""
         said = _from_json(text) or _from_last_line(text)
-        value = None if said is None else self._value(said.verdict)
+        value = None if said is None else self._value(said.verdict, said.key)
         if said is None or value is None:
             shown = " ".join(text.split())[:200] or "nothing"
             return unscored(f"the judge gave no verdict on the scale: {shown}")
@@ -140,14 +142,25 @@ class Judge(EvaluatorSettings):
             return [1, 2, 3, 4, 5]
         return ["yes", "no"] if self.categories is None else [*self.categories]
 
-    def _value(self, verdict: Json) -> float | None:
+    def _value(self, verdict: Json, key: str) -> float | None:
         if self.scale == "1-5":
             found = _OF_FIVE.fullmatch(_plain(verdict))
             return (int(found.group(1)) - 1) / 4 if found else None
+        if self.scale == "yes_no" and key == "score":
+            return _share(verdict)
+        if key == "pass" and not isinstance(verdict, bool):
+            return None
         table = _YES_NO if self.categories is None else self.categories
         return {name.strip().casefold(): value for name, value in table.items()}.get(
             _plain(verdict)
         )
+
+
+def _share(score: Json) -> float | None:
+    """A score that an own judge prompt gives between 0 and 1."""
+    if isinstance(score, bool) or not isinstance(score, (int, float)):
+        return None
+    return float(score) if 0 <= score <= 1 else None
 
 
 def _plain(verdict: Json) -> str:
@@ -159,17 +172,18 @@ def _plain(verdict: Json) -> str:
 
 
 def _from_json(text: str) -> _Said | None:
-    """The whole answer, or what it fences, as one object with a verdict."""
+    """The whole answer, or what it fences, as one object; own prompts may say `score` or `pass`."""
     body = _THOUGHT.sub("", text)
     fence = _FENCE.match(body)
     try:
         found = orjson.loads(fence.group(1) if fence else body)
     except ValueError:
         return None
-    if not isinstance(found, dict) or "verdict" not in found:
+    key = next((key for key in _KEYS if key in found), None) if isinstance(found, dict) else None
+    if key is None:
         return None
     reason = found.get("reason")
-    return _Said(found["verdict"], reason if isinstance(reason, str) else "")
+    return _Said(found[key], reason if isinstance(reason, str) else "", key)
 
 
 def _from_last_line(text: str) -> _Said | None:
@@ -179,6 +193,6 @@ def _from_last_line(text: str) -> _Said | None:
     *above, last = lines
     reason = "\n".join(above).strip()
     if said := _from_json(last):
-        return _Said(said.verdict, said.reason or reason)
+        return said._replace(reason=said.reason or reason)
     found = _LAST_LINE.fullmatch(last)
     return _Said(found.group("verdict"), reason) if found else None
