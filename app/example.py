@@ -9,10 +9,9 @@ from evalsets import datasets
 from evalsets.grid import Axis, describe_grid, grid_cases
 from evalsets.label_import import import_labels
 from evalsets.label_lines import read_label_lines
-from evalsets.manifest import Arm, FrozenPrompt, Manifest
+from evalsets.manifest import Arm, FrozenPrompt, Manifest, find_model
 from evalsets.models import Run
 from evalsets.run_files import import_run
-from evalsets.runs import find_model
 from prompts import service
 from prompts.files import ParsedPrompt, parse_prompt_file
 

@@ -124,10 +124,6 @@ def _request(answer: Answer, arm: Arm, case: Case) -> dict[str, Any] | None:
     return orjson.loads(answer.request) if answer.request else unsent_request(arm, case.inputs)
 
 
-def _request(answer: Answer, arm: Arm, case: Case) -> dict[str, Any] | None:
-    return orjson.loads(answer.request) if answer.request else unsent_request(arm, case.inputs)
-
-
 def unsent_request(arm: Arm, inputs: dict[str, Any]) -> dict[str, Any] | None:
     """What would be sent for a case; None for an imported arm or a case that cannot be rendered."""
     if arm.prompt is None or arm.model is None:

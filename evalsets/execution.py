@@ -175,8 +175,8 @@ class _Listener:
         await asyncio.sleep(DRAIN_SECONDS)
 
     def _asked(self, session: Session) -> _Asked:
-        query = select(Run.wanted, Run.budget).where(Run.id == self._engine.place.run_id)
-        return _Asked(*session.exec(query).one())
+        run = session.exec(select(Run).where(Run.id == self._engine.place.run_id)).one()
+        return _Asked(run.wanted, run.budget)
 
     async def _beat(self) -> None:
         until = utcnow() + timedelta(seconds=self._terms.lease)

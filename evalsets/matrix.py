@@ -2,27 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
-import orjson
-from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, or_
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from evalsets.label_state import CellLabel, cells_labels
-from evalsets.models import Answer, Case, Cell, CellScore, Label, Run
+from evalsets.matrix_filters import Conditions, Filter, ScoreFilter, conditions
+from evalsets.models import Case, Cell, CellScore, Run
 from evalsets.run_cells import get_run
 
 PAGE = 50
-Filter = Literal["all", "failed", "different", "unlabeled"]
-
-
-class ScoreFilter(NamedTuple):
-    """Rows in which some arm's score lies within bounds; with neither, where it is unscored."""
-
-    evaluator: str
-    at_least: float | None = None
-    at_most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,7 +74,7 @@ def matrix_page(
     arms = tuple(str(arm["name"]) for arm in run.manifest["arms"])
     shape = _Shape(run, len(arms))
     backwards = before is not None
-    keys = _keys(session, shape, _conditions(show, score, text), after, before, limit + 1)
+    keys = _keys(session, shape, conditions(show, score, text), after, before, limit + 1)
     more, keys = len(keys) > limit, sorted(keys[:limit])
     rows = _rows(session, shape, keys)
     return MatrixPage(
@@ -125,15 +115,15 @@ class _Shape:
 def _keys(
     session: Session,
     shape: _Shape,
-    conditions: "_Conditions",
+    wanted: Conditions,
     after: int | None,
     before: int | None,
     limit: int,
 ) -> list[int]:
     key = shape.key().label("key")
-    query = select(key).where(Cell.run_id == shape.run_id, *conditions.where).group_by(key)
-    if conditions.having is not None:
-        query = query.having(conditions.having)
+    query = select(key).where(Cell.run_id == shape.run_id, *wanted.where).group_by(key)
+    if wanted.having is not None:
+        query = query.having(wanted.having)
     if after is not None:
         query = query.where(shape.key() > after, col(Cell.number) >= shape.first(after))
     if before is not None:
@@ -142,71 +132,6 @@ def _keys(
         )
     query = query.order_by(key.desc() if before is not None else key).limit(limit)
     return list(session.connection().execute(query).scalars())
-
-
-class _Conditions(NamedTuple):
-    """What a row's cells must be; `having` looks at all of them together."""
-
-    where: list[ColumnElement[bool]]
-    having: ColumnElement[bool] | None
-
-
-def _conditions(show: Filter, score: ScoreFilter | None, text: str) -> _Conditions:
-    where: list[ColumnElement[bool]] = []
-    having = None
-    if show == "failed":
-        where.append(col(Cell.state) == "failed")
-    elif show == "unlabeled":
-        where += [col(Cell.state) == "succeeded", ~_labeled()]
-    elif show == "different":
-        where.append(col(Cell.state) != "pending")
-        having = func.count(func.coalesce(Cell.item_key, Cell.state).distinct()) > 1
-    if score is not None:
-        where.append(_scored(score))
-    if text:
-        where.append(_mentions(text))
-    return _Conditions(where, having)
-
-
-def _labeled() -> ColumnElement[bool]:
-    """Some annotator's newest label of the output says something."""
-    label, later = aliased(Label), aliased(Label)
-    replaced = exists().where(
-        later.item_key == label.item_key,
-        later.annotator == label.annotator,
-        col(later.id) > col(label.id),
-    )
-    return exists().where(label.item_key == Cell.item_key, col(label.label).is_not(None), ~replaced)
-
-
-def _scored(score: ScoreFilter) -> ColumnElement[bool]:
-    bounds: list[ColumnElement[bool]] = []
-    if score.at_least is not None:
-        bounds.append(col(CellScore.value) >= score.at_least)
-    if score.at_most is not None:
-        bounds.append(col(CellScore.value) <= score.at_most)
-    return exists().where(
-        CellScore.run_id == Cell.run_id,
-        CellScore.cell == Cell.number,
-        CellScore.evaluator == score.evaluator,
-        *(bounds or [col(CellScore.value).is_(None)]),
-    )
-
-
-def _mentions(text: str) -> ColumnElement[bool]:
-    """In the output, the error, the inputs, the expected text or the id, whatever its case."""
-    plain = text.lower()
-    in_json = orjson.dumps(plain).decode()[1:-1]
-
-    def has(column: Any, needle: str = plain) -> ColumnElement[bool]:
-        return func.lower(column).contains(needle, autoescape=True)
-
-    answer = exists().where(Answer.id == Cell.answer_id, has(Answer.output))
-    case = exists().where(
-        Case.id == Cell.case_ref,
-        or_(has(Case.case_id), has(Case.expected), has(cast(Case.inputs, Text), in_json)),
-    )
-    return or_(answer, case, and_(col(Cell.error).is_not(None), has(Cell.error)))
 
 
 def _rows(session: Session, shape: _Shape, keys: Sequence[int]) -> list[MatrixRow]:

@@ -138,7 +138,7 @@ def _load(session: Session, held: Claim) -> Owned:
     session.add(run)
     session.flush()
     last = session.exec(select(func.max(Attempt.number)).where(Attempt.run_id == run.id)).one()
-    lost = select(Attempt.cost).where(Attempt.run_id == run.id, Attempt.outcome == "interrupted")
+    lost = select(Attempt).where(Attempt.run_id == run.id, Attempt.outcome == "interrupted")
     return Owned(
         claim=held,
         manifest=Manifest.model_validate(run.manifest),
@@ -149,7 +149,7 @@ def _load(session: Session, held: Claim) -> Owned:
         tally=tally_of(run),
         seconds=run.seconds,
         next_attempt=(last or 0) + 1,
-        maybe_paid=sum((cost for cost in session.exec(lost) if cost is not None), ZERO),
+        maybe_paid=sum((one.cost or ZERO for one in session.exec(lost)), ZERO),
     )
 
 

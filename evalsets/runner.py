@@ -161,11 +161,12 @@ class Engine:
         change = Change()
         outcomes.add_start(change, self.place, work, attempt, utcnow())
         await self.writer.write(change)
-        outcome: ChatAnswer | ChatFailure | None = None
         try:
             outcome = await self._ask(lane, work)
-        finally:
-            lane.gate.release(outcome, work.tokens)
+        except asyncio.CancelledError:
+            lane.gate.release(None, work.tokens)
+            raise
+        lane.gate.release(outcome, work.tokens)
         if isinstance(outcome, ChatAnswer):
             await self._take(lane, work, attempt, outcome)
         else:

@@ -144,13 +144,14 @@ def test_arms_are_named_by_what_differs(sqlite_db: Database, w: Witness) -> None
         from evalsets.runs import resolve
 
         arms = resolve(
-            session, ask("ok", params=(("temperature", 0), ("temperature", 1), ("n", 1)))
+            session,
+            ask("ok", params=(("temperature", 0), ("temperature", 1), ("presence_penalty", 1))),
         ).manifest.arms
         model = find_model(session, "ok")
     assert [arm.name for arm in arms] == [
         "ask@1 | ok | temperature=0", "ask@1 | ok | temperature=1",
     ]  # fmt: skip
-    assert arms[0].params == {"temperature": 0, "top_p": 1, "seed": 3, "n": 1}
+    assert arms[0].params == {"temperature": 0, "top_p": 1, "seed": 3, "presence_penalty": 1}
     assert len(build_arms([arms[0].prompt] * 2, [model, model])) == 1  # type: ignore[list-item]
 
 
