@@ -69,7 +69,9 @@ class Rig:
     def _prompts(self, session) -> None:
         for number, text in enumerate(TEXTS[:8], 1):
             content = PromptContent(
-                messages=(MessageTemplate(role="user", content=f"{number} {{{{ x }}}} {safe(text)}"),),
+                messages=(
+                    MessageTemplate(role="user", content=f"{number} {{{{ x }}}} {safe(text)}"),
+                ),
                 inputs=(Variable(name="x", example=text, description=text),),
             )
             service.push(
