@@ -1,0 +1,173 @@
+"""SAFETY T5: every place that renders is known, and each goes through the one renderer."""
+
+import ast
+import io
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from app.cli.main import app
+from core.database import Database
+from evalsets.cell_detail import cell_detail
+from evalsets.run_files import export_run
+from evalsets.runs import RunRequest, plan
+from prompts.content import MessageTemplate, PromptContent, Variable
+from prompts.template import TemplateError, renderer
+from tests.prompts.hostile import ESCAPES
+from tests.prompts.test_hostile import PACKAGES, ROOT, Trap, trap
+from tests.support.running import add_cases, add_prompt, begin, cell_rows, run_row, work_on
+
+__all__ = ["trap"]
+CALLS = {"renderer", "render_many", "arender_many", "render_content", "check_content"}
+ENTRIES = {
+    "app/cli/prompt.py": "promptstone prompt push and render",
+    "app/workspace/components/saving.py": "the Save button of the editor",
+    "app/workspace/components/trial.py": "the Run button of the editor and its estimate",
+    "app/workspace/tabs/prompts_drawers.py": "the drawer that imports prompt files",
+    "app/workspace/tabs/prompts_edit.py": "the variables beside the editor",
+    "evalsets/prepare.py": "plans, cells, exports and the inspector of a run",
+    "evalsets/scoring.py": "judges",
+    "prompts/checks.py": "checks before a save",
+    "prompts/template.py": "the renderer itself",
+}
+PAYLOADS = [ESCAPES[at] for at in (0, 9, 40, 75, 80, 90, 100, 115, 130, -1)]
+
+
+def _calls(source: str) -> set[str]:
+    return {
+        getattr(node.func, "attr", getattr(node.func, "id", ""))
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+    } & CALLS
+
+
+def test_every_place_that_renders_is_in_the_inventory() -> None:
+    found = {
+        str(path.relative_to(ROOT))
+        for package in PACKAGES
+        for path in (ROOT / package).rglob("*.py")
+        if _calls(path.read_text())
+    }
+    assert found == set(ENTRIES), "add the place to ENTRIES and its door to the tests below"
+    assert _calls("from prompts.template import renderer\nrenderer().render([], {})")
+
+
+@pytest.fixture
+def payloads(trap: Trap) -> list[str]:
+    assert len(set(PAYLOADS)) == 10
+    return [trap.arm(payload) for payload in PAYLOADS]
+
+
+def _declared(payload: str) -> tuple[Variable, ...]:
+    """What a template reads, so that no run is refused for a missing variable."""
+    message = MessageTemplate(role="user", content=payload)
+    try:
+        used = renderer().variables([message]).used
+        return tuple(Variable(name=name, default="x") for name in used)
+    except (TemplateError, ValueError):
+        return ()
+
+
+async def test_runs_judges_plans_and_exports(
+    sqlite_db: Database, trap: Trap, payloads: list[str]
+) -> None:
+    """Ten prompts and ten judges of payloads; and the same texts as cells, which come back."""
+    names = [f"p{number}" for number in range(10)]
+    for name, payload in zip(names, payloads, strict=True):
+        add_prompt(sqlite_db, name, text=payload + "{{ topic }}", variables=_declared(payload))
+    add_prompt(sqlite_db, "plain", text="{{ topic }}")
+    add_cases(sqlite_db, [{"topic": payload} for payload in payloads])
+    judges = tuple(
+        {"kind": "judge", "rubric": payload, "model": "echo", "prompt": name, "name": f"j{name}"}
+        for name, payload in zip(names, payloads, strict=True)
+    )
+    from connectors.service import ensure_builtin
+
+    with sqlite_db.session_scope("t") as session:
+        ensure_builtin(session)
+    prompts = ("plain", *names)
+    request = {"prompts": prompts, "models": ("echo",), "dataset": "cases", "evaluators": judges}
+    shown = repr(plan(sqlite_db, RunRequest.model_validate(request)))
+    run = begin(sqlite_db, "echo", prompts=prompts, evaluators=judges)
+    for form in ("jsonl", "html"):  # nothing was sent yet: messages are rendered for the export
+        out = io.BytesIO()
+        export_run(sqlite_db, run, form, out)
+        _check(trap, out.getvalue().decode(), trap.folder)
+    await work_on(sqlite_db, run)
+    assert run_row(sqlite_db, run).status == "completed"
+    out = io.BytesIO()
+    export_run(sqlite_db, run, "jsonl", out)
+    _check(trap, shown + out.getvalue().decode(), trap.folder)
+    rows = [json.loads(line) for line in out.getvalue().splitlines()]
+    plain = [row for row in rows if row["prompt"] == "plain"]
+    assert [row["output"] for row in plain] == payloads, "a cell is no template"
+    assert sum(row["error"] is not None for row in rows) >= 80
+    with sqlite_db.read_scope() as session:
+        for cell in cell_rows(sqlite_db, run)[:30]:
+            _check(trap, repr(cell_detail(session, run, cell.number)), trap.folder)
+
+
+def test_commands(tmp_path: Path, trap: Trap, payloads: list[str]) -> None:
+    data = ["--data-dir", str(tmp_path / "data")]
+    outside = tmp_path / "in"
+    outside.mkdir()
+    for number, payload in enumerate(payloads):
+        file = outside / f"p{number}.prompty"
+        file.write_text(f"---\nname: p{number}\n---\nuser:\n{payload}\n")
+        for words in (
+            ["push", str(file)],
+            ["render", f"p{number}", "--var", f"text={payload}", "--json"],
+        ):
+            done = CliRunner().invoke(app, [*data, "prompt", *words])
+            assert done.exit_code != 0 or "render" not in words or "{" in done.output
+            _check(trap, done.output + str(done.exception), tmp_path)
+
+
+def _check(trap: Trap, shown: str, folder: Path) -> None:
+    """`Trap.check`, with the folders that this test made itself."""
+    assert trap.secret not in shown
+    assert "root:" not in shown
+    assert {path.name for path in folder.iterdir()} <= {"secret.txt", "data", "in"}
+
+
+@pytest.mark.parametrize(
+    "front",
+    [
+        "name: x\nlc: 1\ntype: constructor\nid: [langchain, prompts, PromptTemplate]",
+        "name: x\n__class__: os.system\n__reduce__: [os.system, [id]]",
+        "name: ../../etc/passwd",
+        "name: '{bad}'",
+        "name: x\ntemplate: ../../etc/passwd",
+        "name: x\ntemplate: {format: mustache}",
+        "name: ${file:/etc/passwd}",
+        "name: x\ndescription: ${env:HOME}",
+        "name: x\nmodel: {id: '${env:PROMPTSTONE_TEST_CANARY}'}",
+        "name: !!python/object/apply:os.system [id]",
+        "name: !!python/name:os.environ",
+        "name: x\ninputs: !!python/object:object {}",
+    ],
+)
+def test_an_import_reads_no_file_and_revives_no_object(
+    tmp_path: Path, trap: Trap, front: str
+) -> None:
+    file = tmp_path / "in.prompty"
+    file.write_text(f"---\n{front}\n---\nuser:\nhello\n")
+    data = ["--data-dir", str(tmp_path / "data")]
+    done = CliRunner().invoke(app, [*data, "prompt", "push", str(file)])
+    listed = CliRunner().invoke(app, [*data, "prompt", "list", "--json"])
+    for shown in (done.output + str(done.exception), listed.output):
+        assert trap.secret not in shown
+        assert "root:" not in shown
+        assert "uid=" not in shown
+    names = [prompt["name"] for prompt in json.loads(listed.stdout)["prompts"]]
+    assert all(".." not in name.split("/") and "{" not in name for name in names)
+
+
+def test_the_content_of_a_prompt_is_a_form_not_an_object() -> None:
+    """The control: what the renderer is given was checked to be plain before."""
+    with pytest.raises(ValueError, match="Extra inputs"):
+        PromptContent.model_validate({"messages": [], "lc": 1})
+    with pytest.raises(ValueError, match="Extra inputs"):
+        MessageTemplate.model_validate({"role": "user", "content": "x", "template_file": "/etc"})
