@@ -48,12 +48,15 @@ def _trip(page: Page, server: Server) -> None:
 def main() -> None:
     """Write `docs/images/*.png`."""
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as data, running_server(Path(data)) as server:
-        with sync_playwright() as playwright:
-            browser = launch(playwright)
-            context = signed_in(browser, server, viewport={"width": 1280, "height": 860})
-            _trip(context.new_page(), server)
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as data,
+        running_server(Path(data)) as server,
+        sync_playwright() as playwright,
+    ):
+        browser = launch(playwright)
+        context = signed_in(browser, server, viewport={"width": 1280, "height": 860})
+        _trip(context.new_page(), server)
+        browser.close()
 
 
 if __name__ == "__main__":
