@@ -247,3 +247,48 @@ def test_open_queues_are_listed(queue):
     assert not found.exception
     assert "questions" in [link.value for link in found.page_link]
     assert page("home").subheader[1].value == "Needs you"
+
+
+def test_labels_come_in_as_a_file(run, sqlite_db):
+    import json
+
+    found = page("runs", id=run, do="labels")
+    lines = [
+        {"cell": 0, "label": "good", "annotator": "ann"},
+        {"cell": 1, "label": "bad", "annotator": "ann"},
+    ]
+    data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    found.file_uploader[0].upload("labels.jsonl", data).run()
+    next(b for b in found.button if b.label == "Import labels").click().run()
+    assert not found.error
+    assert [(one.label, one.annotator) for one in labels(sqlite_db)] == [
+        ("good", "ann"),
+        ("bad", "ann"),
+    ]
+
+
+def test_a_bad_label_file_names_its_line_and_brings_nothing(run, sqlite_db):
+    found = page("runs", id=run, do="labels")
+    found.file_uploader[0].upload(
+        "labels.jsonl", b'{"cell": 0, "label": "good"}\n{"cell": 1, "label": "great"}\n'
+    ).run()
+    next(b for b in found.button if b.label == "Import labels").click().run()
+    assert "2" in found.error[0].value
+    assert labels(sqlite_db) == []
+
+
+def test_cost_per_good_stands_in_the_overview(workspace, sqlite_db):
+    from decimal import Decimal
+
+    with sqlite_db.session_scope("user:admin") as session:
+        run_id = make_run(session, cases=10, arms=ARMS[:2], cost=Decimal("0.002"))
+    label_two = [(row * 2 + arm, row % 2 == 0) for row in range(10) for arm in range(2)]
+    with sqlite_db.session_scope("user:ann") as session:
+        for cell, good in label_two:
+            item = item_of(session, run_id, cell)
+            save_label(session, item, checked("good" if good else "bad"), Press("import"))
+    found = page("runs", id=run_id)
+    assert not found.exception
+    rows = found.dataframe[0].value
+    assert list(rows["per_good"]) == ["$0.0040", "$0.0040"]
+    assert list(rows["cost"]) == ["$0.02", "$0.02"]

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from app.workspace.components import access
 
 _HERE = Path(__file__).parent
-_EDITOR = st.components.v2.component(
+_EDITOR = component(
     "promptstone_editor",
     html='<div class="editor"><pre class="gutter" aria-hidden="true"></pre>\n'
     '<textarea spellcheck="false" dir="auto"></textarea></div>',

@@ -8,6 +8,7 @@ import streamlit as st
 from app.server import context
 from app.workspace.components import access
 from app.workspace.strings import raw, t
+from evalsets import run_files
 from evalsets.label_export import export_labels
 
 FORMS = ("jsonl", "csv", "xlsx", "html", "junit")
@@ -30,8 +31,6 @@ def draw(run_id: str) -> None:
 
 
 def _written(run_id: str, form: str) -> bytes:
-    from evalsets import run_files
-
     out = io.BytesIO()
     run_files.export_run(context.current().database, run_id, form, out)
     return out.getvalue()

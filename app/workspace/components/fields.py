@@ -90,7 +90,7 @@ def _declarations(copy: Working, report: VariableReport) -> None:
             "kind": st.column_config.SelectboxColumn(
                 raw("prompts.kind"),
                 options=list(KINDS),
-                format_func=kinds.__getitem__,
+                format_func=lambda kind: kinds[str(kind)],
                 required=True,
             ),
             "default": st.column_config.TextColumn(raw("prompts.default")),
@@ -100,7 +100,8 @@ def _declarations(copy: Working, report: VariableReport) -> None:
             "required": st.column_config.CheckboxColumn(raw("prompts.required")),
         },
     )
-    found = [_item(row) for row in edited.to_dict("records")]
+    records: list[dict[str, Any]] = edited.to_dict("records")  # type: ignore[assignment]
+    found = [_item(row) for row in records]
     if found != [_item(row) for row in rows]:
         copy.set("inputs", found)
 

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from app.workspace.strings import language, raw, t
 
-_KEYS = st.components.v2.component(
+_KEYS = component(
     "promptstone_keys",
     html="<span hidden>\n</span>",
     js=(Path(__file__).parent / "keys.js").read_text(encoding="utf-8"),

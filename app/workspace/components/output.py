@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import streamlit as st
+from streamlit.components.v2 import component
 
 from prompts.diff import Piece
 
 _HERE = Path(__file__).parent
-_OUTPUT = st.components.v2.component(
+_OUTPUT = component(
     "promptstone_output",
     html='<pre class="output" dir="auto" tabindex="0" role="region">\n</pre>',
     css=(_HERE / "output.css").read_text(encoding="utf-8"),

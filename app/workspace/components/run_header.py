@@ -12,11 +12,12 @@ from app.workspace.components import access, navigation, numbers, states, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import t
 from core.errors import PromptstoneError
+from core.names import split_ref
 from evalsets import queues, runs
 from evalsets.labeled_arms import share_of_labels
-from evalsets.manifest import Manifest
 from evalsets.models import Run
 from evalsets.queue_plan import DEFAULT_PAIRS, queue_for_run, queues_of_run
+from evalsets.run_rows import run_row
 
 
 def progress(run_id: str) -> bool:
@@ -124,35 +125,17 @@ def _label(run_id: str) -> None:
 
 
 def lineage(run: Run) -> list[Callable[[], None]]:
-    """Links to the data set and the prompt versions of a run."""
-    manifest = Manifest.model_validate(run.manifest)
+    """Links to the data set, the prompt versions and the models of a run."""
+    frozen = run_row(run)
     links: list[Callable[[], None]] = []
     if not run.imported:
-        links.append(
-            partial(
-                url.link,
-                "datasets",
-                plain(f"{run.dataset}@{run.dataset_version}"),
-                navigation.ICONS["datasets"],
-                id=run.dataset,
-                v=run.dataset_version,
-            )
-        )
-    prompts = {(a.prompt.name, a.prompt.version) for a in manifest.arms if a.prompt is not None}
-    for name, version in sorted(prompts):
-        links.append(
-            partial(
-                url.link,
-                "prompts",
-                plain(f"{name}@{version}"),
-                navigation.ICONS["prompts"],
-                id=name,
-                v=version,
-            )
-        )
-    models = sorted({arm.model.name for arm in manifest.arms if arm.model is not None})
-    links += [
-        partial(url.link, "models", plain(name), navigation.ICONS["models"], id=name)
-        for name in models
-    ]
+        links.append(_to("datasets", frozen["dataset"], id=run.dataset, v=run.dataset_version))
+    for ref in frozen["prompts"]:
+        name, version = split_ref(ref)
+        links.append(_to("prompts", ref, id=name, v=version))
+    links += [_to("models", name, id=name) for name in frozen["models"]]
     return links
+
+
+def _to(page: str, name: str, **params: str | int) -> Callable[[], None]:
+    return partial(url.link, page, plain(name), navigation.ICONS[page], **params)

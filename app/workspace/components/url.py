@@ -55,9 +55,8 @@ def choice(
 ) -> str:
     """One of few codes, kept in the address; `clears` names parameters that a change ends."""
     key = f"{page}_{name}"
-    current = get(name)
-    if current not in codes:
-        current = codes[0]
+    asked = get(name)
+    current = asked if asked in codes and asked is not None else codes[0]
     st.session_state[key] = current
 
     def changed() -> None:

@@ -73,8 +73,9 @@ class Working:
     def move(self, place: int, by: int) -> None:
         other = place + by
         if 0 <= other < len(self.messages):
-            for items in (self.messages, self.ids):
-                items[place], items[other] = items[other], items[place]
+            messages, ids = self.messages, self.ids
+            messages[place], messages[other] = messages[other], messages[place]
+            ids[place], ids[other] = ids[other], ids[place]
             self.keep()
 
     def set(self, part: str, value: Any) -> None:

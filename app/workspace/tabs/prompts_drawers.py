@@ -1,6 +1,7 @@
 """Short decisions about prompts: new, import, an alias, details, archive."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -15,6 +16,7 @@ from evalsets.dataset_edits import edited, load_cases, typed_cases
 from prompts import service
 from prompts.checks import check_content
 from prompts.content import MessageTemplate, PromptContent
+from prompts.export import Format, export
 from prompts.files import ParsedPrompt, parse_prompt_file
 from prompts.models import PromptPublic
 
@@ -142,14 +144,13 @@ def _rename(name: str) -> None:
 
 
 def _export(name: str) -> None:
-    from prompts.export import export
-
     with access.reading() as session:
         version = service.get(session, name, url.get("v") or "latest")
     stem = f"{version.name.replace('/', '-')}-{version.version}"
-    for form, ending in (("prompty", "prompty"), ("openai", "json"), ("langfuse", "json")):
+    forms: dict[Format, str] = {"prompty": "prompty", "openai": "json", "langfuse": "json"}
+    for form, ending in forms.items():
         st.download_button(
-            t("prompts.download", form=form), data=lambda form=form: export(version, form),
+            t("prompts.download", form=form), data=partial(export, version, form),
             file_name=f"{stem}.{ending}", mime="text/plain", icon=":material/download:",
             on_click="ignore", key=f"export_{form}",
         )  # fmt: skip

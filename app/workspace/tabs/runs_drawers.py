@@ -86,7 +86,7 @@ def _labels(run_id: str) -> None:
     with drawer.form("labels_import"):
         taken = drawer.submit(
             "runs.labels_take",
-            lambda s: import_labels(s, run_id, read_label_lines(file.getvalue())) if file else None,
+            lambda s: import_labels(s, run_id, read_label_lines(file)) if file else None,
         )
     if taken is not None:
         access.saved("runs.labels_taken", n=taken.labels)

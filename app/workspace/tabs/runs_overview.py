@@ -44,7 +44,7 @@ def _row(run: Run, arm: ArmReport) -> dict[str, str]:
         "failed": numbers.count(arm.failed) if arm.failed else numbers.MISSING,
     }
     if labels.good and not run.imported:
-        row["per_good"] = numbers.money(arm.cost_per_good.value)
+        row["per_good"] = numbers.money(arm.cost_per_good.cost_per_good)
     for name, score in arm.scores.items():
         row[f"score_{name}"] = numbers.score(score.mean, score.ci95)
     return row
