@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from app.server.context import Context, set_context
 from app.server.main import Lifespan, build, guarded
 from app.server.preload import preload
+from app.server.protocol import BoundedProtocol
 from app.server.start import prepare, sign_in_token
 from app.server.streamlit_config import check_guards, configure
 from app.server.supervise import Child
@@ -43,8 +44,8 @@ def serve(settings: Settings, role: str, listener: socket.socket, url: str) -> i
     children = [_worker(settings)] if role == "all" else []
     api = build(_lifespan(database, children), workspace=workspace)
     config = uvicorn.Config(
-        guarded(api, database), loop="uvloop", http="httptools", lifespan="on", access_log=False,
-        log_level="warning", server_header=False, timeout_graceful_shutdown=2,
+        guarded(api, database), loop="uvloop", http=BoundedProtocol, lifespan="on",
+        access_log=False, log_level="warning", server_header=False, timeout_graceful_shutdown=2,
         ws_max_size=200 * 1024 * 1024,
     )  # fmt: skip
     server = _Server(config, children)
