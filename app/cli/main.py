@@ -1,5 +1,6 @@
 """The `promptstone` command: its options, its lazily imported commands, its exit statuses."""
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -82,6 +83,7 @@ def options(
 
 def run() -> NoReturn:
     """Entry of the console script; 0 done, 1 an error with its remedy, 2 usage, 100 a gate."""
+    gc.set_threshold(50_000, 20, 20)  # imports make objects that live as long as the command
     try:
         app(prog_name="promptstone")
     except PromptstoneError as error:
