@@ -17,7 +17,7 @@ from evalsets import queues, runs
 from evalsets.labeled_arms import share_of_labels
 from evalsets.models import Run
 from evalsets.queue_plan import DEFAULT_PAIRS, queue_for_run, queues_of_run
-from evalsets.run_rows import run_row
+from evalsets.report import run_row
 
 
 def progress(run_id: str) -> bool:
