@@ -49,6 +49,8 @@ def verdict(
 
 
 def _print(found: "RunVerdict") -> None:
+    from app.cli.verdict_text import notes, points, word
+
     print_table(
         ("arm", "n", "good", "share", "95 %", "rank"),
         ((a.arm, a.n, a.good, percent(a.share), _interval(a.ci95), a.rank) for a in found.arms),
@@ -58,25 +60,14 @@ def _print(found: "RunVerdict") -> None:
         ("candidate", "against", "pairs", "difference", "95 %", "p (adjusted)", "verdict"),
         (
             (
-                c.candidate, c.baseline, c.n_pairs, _points(c.difference),
-                _interval(c.difference_ci95, signed=True), c.p_adjusted, _word(c),
+                c.candidate, c.baseline, c.n_pairs, points(c.difference),
+                _interval(c.difference_ci95, signed=True), c.p_adjusted, word(c, found.by),
             )
             for c in found.comparisons
         ),
     )  # fmt: skip
-    for warning in _warnings(found):
-        say(warning)
-
-
-def _word(comparison: object) -> str:
-    word = getattr(comparison, "verdict", None)
-    needed = getattr(comparison, "labels_needed", None)
-    text = "–" if word is None else str(getattr(word, "value", word))
-    return text + (f" (about {needed} more decide)" if needed else "")
-
-
-def _points(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:+.1f} points"
+    for note in notes(found):
+        say(note)
 
 
 def _interval(found: "Interval | tuple[float, float] | None", *, signed: bool = False) -> str:
@@ -84,14 +75,3 @@ def _interval(found: "Interval | tuple[float, float] | None", *, signed: bool = 
         return "–"
     low, high = (f"{100 * edge:{'+' if signed else ''}.1f}" for edge in found)
     return f"{low} … {high}"
-
-
-def _warnings(found: "RunVerdict") -> list[str]:
-    told: list[str] = []
-    if found.looks > 1:
-        told.append(f"Read at {found.looks} states of the labels.")
-    if found.picked_by_hand:
-        told.append("More than a tenth of the labels were picked by hand, outside a queue.")
-    if found.annotators_agree_little:
-        told.append("The annotators agree little: talk about the guidelines first.")
-    return told
