@@ -123,13 +123,15 @@ def typed_inputs(content: PromptContent, raw: Mapping[str, Any]) -> dict[str, An
 
     Texts, as from CSV, take the declared kind. Absent or null means the default; without one, an
     optional variable is empty (`""`, `[]` or None) and a required one missing. Empty text is a
-    value. Undeclared names pass as they are. Raises InputError naming every variable at fault.
+    value of a text, and for a kind that has no empty value the null of a CSV cell. Undeclared names pass as they are. Raises InputError naming every variable at fault.
     """
     values = {name: value for name, value in raw.items() if value is not None}
     missing: list[str] = []
     bad: dict[str, str] = {}
     for variable in content.inputs:
-        value = values.get(variable.name, variable.default)
+        value = values.get(variable.name)
+        if value is None or _is_blank(variable, value):
+            value = variable.default
         if value is None:
             if variable.required:
                 missing.append(variable.name)
@@ -142,6 +144,14 @@ def typed_inputs(content: PromptContent, raw: Mapping[str, Any]) -> dict[str, An
     if missing or bad:
         raise InputError(tuple(missing), bad)
     return values
+
+
+def _is_blank(variable: Variable, value: Any) -> bool:
+    if not isinstance(value, str) or value.strip():
+        return False
+    return variable.kind in ("number", "boolean", "json") or (
+        variable.kind == "choice" and value not in variable.choices
+    )
 
 
 def _empty(kind: Kind) -> Any:

@@ -150,7 +150,6 @@ def test_values_take_the_declared_type(variable: Variable, raw: Any, wanted: Any
 @pytest.mark.parametrize(
     ("variable", "raw", "part"),
     [
-        (Variable(name="x", kind="number"), "", "not a number"),
         (Variable(name="x", kind="number"), "1_000", "not a number"),
         (Variable(name="x", kind="number"), "nan", "not a number"),
         (Variable(name="x", kind="number"), True, "not a number"),
@@ -170,6 +169,24 @@ def test_a_bad_value_is_a_clear_error(variable: Variable, raw: Any, part: str) -
         typed_inputs(with_inputs(variable), {"x": raw})
     assert list(caught.value.bad) == ["x"]
     assert len(caught.value.message) < 400
+
+
+@pytest.mark.parametrize("kind", ["number", "boolean", "json"])
+def test_an_empty_cell_is_the_null_of_kinds_without_an_empty_value(kind: Any) -> None:
+    with_default = with_inputs(Variable(name="x", kind=kind, default="1"))
+    assert typed_inputs(with_default, {"x": " "})["x"] == 1
+    optional = with_inputs(Variable(name="x", kind=kind, required=False))
+    assert typed_inputs(optional, {"x": ""})["x"] is None
+    with pytest.raises(InputError) as caught:
+        typed_inputs(with_inputs(Variable(name="x", kind=kind)), {"x": ""})
+    assert caught.value.missing == ("x",)
+
+
+def test_an_empty_choice_is_null_unless_it_is_one_of_the_choices() -> None:
+    with pytest.raises(InputError):
+        typed_inputs(with_inputs(CHOICE), {"x": ""})
+    either = with_inputs(Variable(name="x", kind="choice", choices=("", "a"), default="a"))
+    assert typed_inputs(either, {"x": ""})["x"] == ""
 
 
 def test_every_fault_is_named_and_extra_columns_pass() -> None:
