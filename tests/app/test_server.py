@@ -265,7 +265,7 @@ def _has_own_network() -> bool:
 @pytest.mark.skipif(
     shutil.which("unshare") is None or not _has_own_network(), reason="needs a network namespace"
 )
-def test_a_start_sends_nothing_outside(tmp_path: Path):
+def test_a_first_start_and_the_whole_trip_send_nothing_outside(tmp_path: Path):
     """In a network of its own, packets to anywhere but loopback are counted as having no route."""
     import json
     import subprocess
@@ -279,6 +279,7 @@ def test_a_start_sends_nothing_outside(tmp_path: Path):
     assert found.returncode == 0, found.stderr
     result = json.loads(found.stdout)
     assert result["status"] == 200
+    assert result["failed"] == []
     assert result["sent"] == 0
     assert result["control"] > 0
 
