@@ -123,7 +123,8 @@ def typed_inputs(content: PromptContent, raw: Mapping[str, Any]) -> dict[str, An
 
     Texts, as from CSV, take the declared kind. Absent or null means the default; without one, an
     optional variable is empty (`""`, `[]` or None) and a required one missing. Empty text is a
-    value of a text, and for a kind that has no empty value the null of a CSV cell. Undeclared names pass as they are. Raises InputError naming every variable at fault.
+    value of a text, and null for a kind that has no empty value, as CSV has no other null.
+    Undeclared names pass as they are. Raises InputError naming every variable at fault.
     """
     values = {name: value for name, value in raw.items() if value is not None}
     missing: list[str] = []
