@@ -63,11 +63,23 @@ const install = (state) => {
   }, true)
 }
 
+// Two of Streamlit's own texts are too dim: the chosen one of a segmented control in the dark,
+// and the key on a primary button.
+const readable = (state, parentElement) => {
+  const style = (state.style ??= document.head.appendChild(document.createElement("style")))
+  const host = parentElement.host ?? parentElement
+  const color = getComputedStyle(host).getPropertyValue("--st-link-color").trim() || "inherit"
+  style.textContent = `
+    [data-variant="segmented_control"][aria-checked="true"] p { color: ${color} !important; }
+    [data-testid="stBaseButton-primary"] kbd { color: inherit !important; opacity: 1 !important; }`
+}
+
 export default function (component) {
-  const { data } = component
+  const { data, parentElement } = component
   document.documentElement.lang = data.lang
   const state = (window.promptstoneKeys ??= { fields: {}, installed: false })
   state.fields = data.fields
+  readable(state, parentElement)
   if (!state.installed) {
     state.installed = true
     install(state)
