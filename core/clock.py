@@ -1,6 +1,6 @@
 """Time in UTC and identifiers that sort by it."""
 
-import secrets
+import random
 import time
 from datetime import UTC, datetime
 
@@ -15,5 +15,5 @@ def utcnow() -> datetime:
 
 def new_id() -> str:
     """A ULID: 48 bits of milliseconds and 80 random bits, 26 characters of Crockford's base 32."""
-    number = (time.time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    number = (time.time_ns() // 1_000_000) << 80 | random.getrandbits(80)
     return "".join([_PAIRS[(number >> shift) & 1023] for shift in range(120, -1, -10)])
