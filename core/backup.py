@@ -26,6 +26,7 @@ from core.portable import TableNote, advance_sequences, dump, load
 
 FORMAT = 1
 _KEY = "secret.key"
+_MOST_MANIFEST = 1 << 20
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, RuntimeError,
 )  # fmt: skip
@@ -100,7 +101,7 @@ def restore(database: Database, file: Path) -> BackupNote:
                     load(connection, found, lines)
             advance_sequences(connection)
             if note.key:
-                _write_key(database.settings.key_path, archive.read(_KEY))
+                _write_key(database.settings.key_path, _key_of(archive))
     migrate(database)
     return note
 
@@ -144,7 +145,8 @@ def _opened(file: Path) -> Iterator[zipfile.ZipFile]:
 
 def _read_note(archive: zipfile.ZipFile, file: Path) -> BackupNote:
     try:
-        note = BackupNote.model_validate_json(archive.read("manifest.json"))
+        with archive.open("manifest.json") as manifest:
+            note = BackupNote.model_validate_json(manifest.read(_MOST_MANIFEST))
     except (KeyError, ValidationError) as error:
         raise Invalid(f"{file.name} is no backup of Promptstone. Take another file.") from error
     if note.format != FORMAT or note.revision not in known_revisions():
@@ -174,6 +176,11 @@ def _replacing(file: Path) -> Iterator[IO[bytes]]:
         os.close(folder)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _key_of(archive: zipfile.ZipFile) -> bytes:
+    with archive.open(_KEY) as key:
+        return key.read(32)
 
 
 def _write_key(path: Path, key: bytes) -> None:

@@ -7,10 +7,10 @@ an SQL NULL, a JSON null and every digit of a number stay what they were.
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import IO, Any
 
 from pydantic import BaseModel
 from sqlalchemy import (
@@ -35,6 +35,8 @@ from core.errors import Invalid
 from core.types import ExactText, Moment, Money
 
 _BATCH = 1000
+MOST_LINE = 256 << 20
+"""Bytes of a row; the widest that is written has an answer of 16 MiB and its request."""
 _TYPES: dict[str, type[TypeEngine[Any]]] = {
     "moment": Moment, "money": Money, "bytes": LargeBinary, "bool": Boolean, "exact": ExactText,
 }  # fmt: skip
@@ -73,10 +75,10 @@ def dump(connection: Connection, found: Table, write: Callable[[bytes], object])
     return note
 
 
-def load(connection: Connection, note: TableNote, lines: Iterable[bytes]) -> None:
+def load(connection: Connection, note: TableNote, lines: IO[bytes]) -> None:
     """Insert the lines of a dump; raises Invalid when they are not those of `note`."""
     target, digest, batch = _target(note), _Digest(), []
-    for line in lines:
+    while line := lines.readline(MOST_LINE):
         digest.add(line.rstrip(b"\n"))
         batch.append(_row(note, line))
         if len(batch) == _BATCH:
@@ -140,8 +142,13 @@ def _target(note: TableNote) -> TableClause:
 
 
 def _row(note: TableNote, line: bytes) -> dict[str, Any]:
-    pairs = zip(note.columns, json.loads(line), strict=True)
-    return {part.name: _read(part.kind, value) for part, value in pairs}
+    try:
+        pairs = list(zip(note.columns, json.loads(line), strict=True))
+        return {part.name: _read(part.kind, value) for part, value in pairs}
+    except (ValueError, TypeError, RecursionError, ArithmeticError) as error:
+        raise Invalid(
+            f"The backup's table {note.name} holds a line that is no row. Take another backup file."
+        ) from error
 
 
 def _written(value: Any) -> Any:

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import resource
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from sqlmodel import Session
 
 import app.tables  # noqa: F401
 from connectors.models import Generation, Model
-from core import audit
+from core import audit, portable
 from core.backup import backup, contents, restore
 from core.database import Database
 from core.errors import Conflict, Invalid
@@ -201,3 +202,25 @@ def test_a_failed_backup_keeps_the_old_file(sqlite_db: Database, tmp_path: Path)
         backup(sqlite_db, file, version="1")
     assert file.read_text() == "the old one"
     assert list(tmp_path.glob(".b.zip*")) == []
+
+
+@pytest.mark.parametrize("member", ["manifest.json", "prompts.jsonl"])
+def test_a_bomb_is_no_backup(
+    sqlite_db: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, member: str
+) -> None:
+    """A member that unpacks to far more than a row or a manifest may have."""
+    monkeypatch.setattr(portable, "MOST_LINE", 1 << 20)
+    good, bomb = tmp_path / "good.zip", tmp_path / "bomb.zip"
+    backup(sqlite_db, good, version="1")
+    with zipfile.ZipFile(good) as old, zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, b"[" * (64 << 20) if name == member else old.read(name))
+    assert bomb.stat().st_size < 1 << 20
+    elsewhere = Database(Settings(data_dir=tmp_path / "elsewhere", database_url=None))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(Invalid, match=r"no row|no backup"):
+        restore(elsewhere, bomb)
+    elsewhere.close()
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert after - before < 100 * 1024, "64 MiB of the test's own, and little more"
+    restore(Database(Settings(data_dir=tmp_path / "again", database_url=None)), good)

@@ -59,7 +59,7 @@ def test_whatever_happens_to_the_log_the_rows_are_a_prefix(torn_source: Path, tm
     whole = (torn_source / "promptstone.db-wal").read_bytes()
     everything = [f"{number:04}" for number in range(COMMITS)]
     chance, lengths = random.Random(5), set()
-    for number in range(1000 if DEEP else 50):
+    for number in range(1000 if DEEP else 100):
         folder = tmp_path / "torn"
         shutil.copytree(torn_source, folder)
         wal = bytearray(whole)
