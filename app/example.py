@@ -5,13 +5,13 @@ from pathlib import Path
 from sqlmodel import Session, col, select
 
 from core.database import Database
-from evalsets import datasets
-from evalsets.grid import Axis, describe_grid, grid_cases
-from evalsets.label_import import import_labels
-from evalsets.label_lines import read_label_lines
-from evalsets.manifest import Arm, FrozenPrompt, Manifest, find_model
+from evalsets.datasets import service as datasets
+from evalsets.datasets.grid import Axis, describe_grid, grid_cases
+from evalsets.labels.importing import import_labels
+from evalsets.labels.lines import read_label_lines
 from evalsets.models import Run
-from evalsets.run_files import import_run
+from evalsets.runs.exports import import_run
+from evalsets.runs.manifest import Arm, FrozenPrompt, Manifest, find_model
 from prompts import service
 from prompts.files import ParsedPrompt, parse_prompt_file
 

@@ -1,6 +1,6 @@
 """What comes back: OpenAI's JSON or its stream, read without trust. Pure."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -137,8 +137,9 @@ def _checked_calls(calls: object) -> list[dict[str, Json]]:
         if isinstance(value, list | dict):
             if not left:
                 raise Garbage(f"tool calls nested more than {MAX_DEPTH} deep")
-            members = value.values() if isinstance(value, dict) else value
-            waiting += [(member, left - 1) for member in cast(Iterable[object], members)]
+            held = cast(dict[str, object] | list[object], value)
+            members = held.values() if isinstance(held, dict) else held
+            waiting += [(member, left - 1) for member in members]
     return cast(list[dict[str, Json]], calls)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 from pydantic import Field as FormField
@@ -12,6 +12,9 @@ from sqlmodel import Field
 from core.clock import new_id, utcnow
 from core.database import Base
 from core.types import ExactText, Moment, Money
+
+# A negative price would let a run spend beyond its budget.
+Dollars = Annotated[Decimal, FormField(ge=0, le=1_000_000, decimal_places=12)]
 
 
 class ModelSettings(BaseModel):
@@ -25,8 +28,8 @@ class ModelSettings(BaseModel):
     model: str = FormField(description="id of the model at its provider")
     api_key_env: str | None = None
     secret_id: str | None = None
-    input_price: Decimal | None = FormField(default=None, description="US dollars per million")
-    output_price: Decimal | None = FormField(default=None, description="US dollars per million")
+    input_price: Dollars | None = FormField(default=None, description="US dollars per million")
+    output_price: Dollars | None = FormField(default=None, description="US dollars per million")
     params: dict[str, Any] = {}
     concurrency: int = FormField(default=8, ge=1, le=1024)
     rpm: int | None = FormField(default=None, ge=1)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import registry
 from sqlmodel import Session, SQLModel
 
-from core.errors import Invalid, Unavailable
+from core.errors import Invalid, PromptstoneError, Unavailable
 from core.locks import FileLock
 from core.settings import Settings
 
@@ -125,7 +125,10 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except (UnicodeEncodeError, TypeError, StatementError) as error:
-        cause = str(getattr(error, "orig", None) or error)
+        origin = getattr(error, "orig", None) or error
+        if isinstance(origin, PromptstoneError):
+            raise origin from error
+        cause = str(origin)
         for sign, sentence in _UNKEEPABLE.items():
             if sign in cause:
                 raise Invalid(sentence) from error

@@ -8,17 +8,23 @@ from sqlalchemy import DateTime, String, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
+from core.errors import Invalid
+
 _ESCAPE = "\ue000"
+_MOST_DIGITS = 64
 
 
 class Money(TypeDecorator[Decimal]):
     """US dollars as an unrounded decimal text: SQLite has no exact number wider than 64 bits."""
 
-    impl = String(64)
+    impl = String(_MOST_DIGITS)
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> str | None:
-        return None if value is None else format(value, "f")
+        text = None if value is None else format(value, "f")
+        if text is not None and len(text) > _MOST_DIGITS:
+            raise Invalid("An amount of money has more than 64 digits. Round it.")
+        return text
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Decimal | None:
         return None if value is None else Decimal(value)

@@ -72,6 +72,19 @@ def make_link_token(session: Session, name: str) -> str:
     return token
 
 
+def check_link(session: Session, token: str) -> None:
+    """Raise Unauthorized unless the token was given out, still good or not."""
+    if session.get(SignInToken, sha256_text(token)) is None:
+        raise _bad_link()
+
+
+def _bad_link() -> Unauthorized:
+    return Unauthorized(
+        "This sign-in link was used or has expired. Make a new one with "
+        "`promptstone user link admin`."
+    )
+
+
 def redeem(session: Session, token: str) -> str:
     """Turn a sign-in token into a session cookie; raises Unauthorized for a bad or used one."""
     now = utcnow()
@@ -84,10 +97,7 @@ def redeem(session: Session, token: str) -> str:
     )
     name = session.connection().execute(used).scalar()
     if name is None or get_user(session, name).disabled:
-        raise Unauthorized(
-            "This sign-in link was used or has expired. Make a new one with "
-            "`promptstone user link admin`."
-        )
+        raise _bad_link()
     cookie = secrets.token_urlsafe(32)
     session.add(SignInSession(token_hash=sha256_text(cookie), user=name))
     session.flush()

@@ -13,7 +13,7 @@ from app.cli.show import Json, print_json, print_pairs, print_table, say
 from core.names import split_ref
 
 if TYPE_CHECKING:
-    from evalsets.cases import ParsedCases
+    from evalsets.files.cases import ParsedCases
 
 commands = new_group("Data sets: versioned cases from a file or a grid.")
 Ref = Annotated[str, typer.Argument(metavar="NAME[@V]", help="V: a version [latest].")]
@@ -44,8 +44,8 @@ def push(
     json: Json = False,
 ) -> None:
     """Make a whole new version of a file's cases; the same cases make none."""
-    from evalsets.cases import column_map
-    from evalsets.files import ReadOptions, read_cases
+    from evalsets.files.cases import column_map
+    from evalsets.files.reading import ReadOptions, read_cases
 
     options = ReadOptions(column_map(mapping, expected) or None, encoding)
     _save(name, read_cases(file, options), message, file.name, json)
@@ -63,7 +63,7 @@ def grid(
     json: Json = False,
 ) -> None:
     """Make cases of every combination, or of a seeded sample."""
-    from evalsets.grid import describe_grid, grid_cases, parse_axis
+    from evalsets.datasets.grid import describe_grid, grid_cases, parse_axis
 
     axes = [parse_axis(text) for text in axis]
     source = describe_grid(axes, sample, seed)
@@ -71,7 +71,7 @@ def grid(
 
 
 def _save(name: str, parsed: "ParsedCases", message: str, source: str, as_json: bool) -> None:
-    from evalsets.datasets import push as save
+    from evalsets.datasets.service import push as save
 
     _ = parsed.hash  # takes a while, so before the transaction
     with state.writing() as session:
@@ -90,7 +90,7 @@ def list_all(
     json: Json = False,
 ) -> None:
     """All data sets by name."""
-    from evalsets.datasets import list_datasets
+    from evalsets.datasets.service import list_datasets
 
     with state.reading() as session:
         found = page = list_datasets(session, search=search, limit=500)
@@ -113,8 +113,8 @@ def show(
     json: Json = False,
 ) -> None:
     """One version and its first cases."""
-    from evalsets.dataset_cases import iter_cases
-    from evalsets.datasets import get
+    from evalsets.datasets.cases import iter_cases
+    from evalsets.datasets.service import get
 
     with state.reading() as session:
         version = get(session, *split_ref(ref))
@@ -148,7 +148,7 @@ def export(
     output: Annotated[Path | None, typer.Option(help="File to write [stdout].")] = None,
 ) -> None:
     """All cases as a file that a push reads back to the same content."""
-    from evalsets.dataset_cases import export_dataset
+    from evalsets.datasets.cases import export_dataset
 
     with state.reading() as session, opened(output) as out:
         export_dataset(session, *split_ref(ref), form.value, out)

@@ -135,7 +135,7 @@ def _models() -> Iterator[Finding]:
 
 def _server(settings: "Settings") -> Finding:
     from core.locks import holder_note
-    from evalsets.worker import worker_alive
+    from evalsets.runs.worker import worker_alive
 
     url = holder_note(settings.data / "server.lock")
     if url is None:

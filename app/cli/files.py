@@ -7,15 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from core.errors import Invalid
+from core.errors import Invalid, TooLarge
+
+_MOST = 64 << 20
 
 
 def read_file(path: Path) -> bytes:
-    """All bytes of a file; raises Invalid with the reason."""
+    """All bytes of a file; raises Invalid or TooLarge with the reason."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            found = file.read(_MOST + 1)
     except OSError as error:
         raise unreadable(path, error) from error
+    if len(found) > _MOST:
+        raise TooLarge(f"{path} has more than 64 MiB. Shorten it.")
+    return found
 
 
 def unreadable(path: Path, error: OSError) -> Invalid:

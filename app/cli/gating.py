@@ -9,7 +9,7 @@ from app.cli import state
 from app.cli.show import say
 
 if TYPE_CHECKING:
-    from evalsets.gates import Gate
+    from evalsets.verdicts.gates import Gate
 
 FAILED = 100
 
@@ -18,7 +18,7 @@ def parsed(texts: Sequence[str]) -> "list[Gate]":
     """The gates of all `--gate` options; raises Invalid before anything is done."""
     if not texts:
         return []
-    from evalsets.gates import parse_gates
+    from evalsets.verdicts.gates import parse_gates
 
     return [gate for text in texts for gate in parse_gates(text)]
 
@@ -27,9 +27,8 @@ def check(run_id: str, gates: "Sequence[Gate]") -> None:
     """Exit with 100, naming arm and figure, unless every arm of the run passes every gate."""
     if not gates:
         return
-    from evalsets.report import gate_figures
-
-    from evalsets.gates import check_gates
+    from evalsets.runs.report import gate_figures
+    from evalsets.verdicts.gates import check_gates
 
     with state.reading() as session:
         result = check_gates(gates, gate_figures(session, run_id))

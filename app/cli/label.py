@@ -23,7 +23,7 @@ def export(
     run: Run, output: Annotated[Path | None, typer.Option(help="File to write [stdout].")] = None
 ) -> None:
     """A line for every label that counts."""
-    from evalsets.label_export import export_labels
+    from evalsets.labels.exporting import export_labels
 
     with state.reading() as session, opened(output) as out:
         for line in export_labels(session, run):
@@ -42,8 +42,8 @@ def take(
     """Take labels or preferences; an error names its line, and then nothing is taken."""
     from dataclasses import asdict
 
-    from evalsets.label_import import import_labels
-    from evalsets.label_lines import read_label_lines
+    from evalsets.labels.importing import import_labels
+    from evalsets.labels.lines import read_label_lines
 
     try:
         with file.open("rb") as source:

@@ -41,8 +41,8 @@ def list_all(
     json: Json = False,
 ) -> None:
     """The newest runs first."""
-    from evalsets.report import run_row
-    from evalsets.runs import list_runs
+    from evalsets.runs.report import run_row
+    from evalsets.runs.service import list_runs
 
     with state.reading() as session:
         found = list_runs(session, status=status, before=before, limit=limit)
@@ -78,7 +78,7 @@ def take(
     json: Json = False,
 ) -> None:
     """Outputs made elsewhere as a completed run, ready to label and compare."""
-    from evalsets.run_files import import_run
+    from evalsets.runs.exports import import_run
 
     run_id = import_run(state.database(), state.actor(), name, file)
     if json:
@@ -94,7 +94,7 @@ def export(
     output: Annotated[Path | None, typer.Option(help="File to write [stdout].")] = None,
 ) -> None:
     """Every cell with its request, answer, scores and label."""
-    from evalsets.run_files import export_run
+    from evalsets.runs.exports import export_run
 
     with opened(output) as out:
         export_run(state.database(), run, form.value, out)

@@ -11,8 +11,8 @@ from app.cli.show import Json, money, print_json, print_pairs, say
 from app.cli.watching import Gates, Wait, tell_if_alone, watch_run
 
 if TYPE_CHECKING:
-    from evalsets.plan import Plan
-    from evalsets.runs import RunRequest
+    from evalsets.runs.plan import Plan
+    from evalsets.runs.service import RunRequest
 
 
 def start(
@@ -48,7 +48,7 @@ def start(
     json: Json = False,
 ) -> None:
     """Run every prompt on every model over every case; the data folder's worker takes it."""
-    from evalsets import runs
+    from evalsets.runs import service as runs
 
     if gate and not wait:
         raise typer.BadParameter("a gate needs --wait.", param_hint="--gate")
@@ -74,7 +74,7 @@ def start(
 def _request(**fields: Any) -> "RunRequest":
     from pydantic import ValidationError
 
-    from evalsets.runs import RunRequest
+    from evalsets.runs.service import RunRequest
 
     try:
         return RunRequest.model_validate(fields)
@@ -84,7 +84,7 @@ def _request(**fields: Any) -> "RunRequest":
 
 
 def _show_plan(plan: "Plan", run_id: str | None, as_json: bool) -> None:
-    from evalsets.plan import plan_json
+    from evalsets.runs.plan import plan_json
 
     document = plan_json(plan)
     if as_json:

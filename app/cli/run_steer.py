@@ -12,14 +12,14 @@ from app.cli.show import Json, say
 from app.cli.watching import Gates, Id, Wait, show_run, tell_if_alone, watch_run
 
 if TYPE_CHECKING:
-    from evalsets.gates import Gate
+    from evalsets.verdicts.gates import Gate
 
 _IN_FLIGHT_SECONDS = 15
 
 
 def pause(run: Id) -> None:
     """Send nothing new; what is in flight is kept."""
-    from evalsets.runs import pause as ask
+    from evalsets.runs.service import pause as ask
 
     ask(state.database(), state.actor(), run)
     _settled(run)
@@ -27,7 +27,7 @@ def pause(run: Id) -> None:
 
 def cancel(run: Id) -> None:
     """End a run for good; what is in flight is kept."""
-    from evalsets.runs import cancel as ask
+    from evalsets.runs.service import cancel as ask
 
     ask(state.database(), state.actor(), run)
     _settled(run)
@@ -35,7 +35,7 @@ def cancel(run: Id) -> None:
 
 def _settled(run_id: str) -> None:
     """Wait for the calls in flight and tell the state."""
-    from evalsets.runs import get_run
+    from evalsets.runs.service import get_run
 
     deadline = time.monotonic() + _IN_FLIGHT_SECONDS
     while True:
@@ -56,7 +56,7 @@ def resume(
     json: Json = False,
 ) -> None:
     """Go on with a run that is paused, queued or lost its owner; a live one is only watched."""
-    from evalsets.runs import resume as ask
+    from evalsets.runs.service import resume as ask
 
     gates = parsed(gate)
     status = ask(state.database(), state.actor(), run, _dollars(budget))
@@ -65,7 +65,7 @@ def resume(
 
 def retry(run: Id, wait: Wait = False, gate: Gates = [], json: Json = False) -> None:  # noqa: B006
     """Send failed cells again; an old error stands until the success."""
-    from evalsets.runs import retry as ask
+    from evalsets.runs.service import retry as ask
 
     gates = parsed(gate)
     again = ask(state.database(), state.actor(), run)

@@ -10,8 +10,8 @@ from app.cli.group import new_group
 from app.cli.show import Json, percent, print_json, print_table, say
 
 if TYPE_CHECKING:
-    from evalsets.quantiles import Interval
-    from evalsets.verdicts import RunVerdict
+    from evalsets.statistics.quantiles import Interval
+    from evalsets.verdicts.service import RunVerdict
 
 commands = new_group()
 
@@ -32,9 +32,9 @@ def verdict(
     json: Json = False,
 ) -> None:
     """Which arm is better, in words, with the figures behind them; 100 when a gate fails."""
-    from evalsets.verdict_json import verdict_json
-    from evalsets.verdicts import record_look
-    from evalsets.verdicts import verdict as read
+    from evalsets.verdicts.as_json import verdict_json
+    from evalsets.verdicts.service import record_look
+    from evalsets.verdicts.service import verdict as read
 
     gates = parsed(gate)
     with state.reading() as session:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from evalsets.comparison import Comparison
-from evalsets.looks import LABEL
-from evalsets.verdicts import PREFERENCE, RunVerdict
-from evalsets.words import Word, round_up
+from evalsets.statistics.comparison import Comparison
+from evalsets.statistics.words import Word, round_up
+from evalsets.verdicts.looks import LABEL
+from evalsets.verdicts.service import PREFERENCE, RunVerdict
 
 
 def points(value: float | None) -> str:

@@ -19,7 +19,7 @@ def wait_for(run_id: str) -> str:
 
 
 async def _wait(run_id: str) -> str:
-    from evalsets.worker import run_here
+    from evalsets.runs.worker import run_here
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -9,7 +9,7 @@ from app.cli.gating import check
 from app.cli.show import print_json, say
 
 if TYPE_CHECKING:
-    from evalsets.gates import Gate
+    from evalsets.verdicts.gates import Gate
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The run.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Until it has ended, working on it if need be.")]
@@ -21,7 +21,7 @@ Gates = Annotated[
 def show_run(run_id: str, as_json: bool) -> None:
     """Counts, cost and every arm's figures."""
     from app.cli.run_text import print_run
-    from evalsets.report import run_json
+    from evalsets.runs.report import run_json
 
     with state.reading() as session:
         document = run_json(session, run_id)
@@ -44,7 +44,7 @@ def watch_run(run_id: str, gates: "list[Gate]", as_json: bool) -> None:
 
 def tell_if_alone(run_id: str) -> None:
     """Say so when nobody will take the run."""
-    from evalsets.worker import worker_alive
+    from evalsets.runs.worker import worker_alive
 
     if not worker_alive(state.settings().data):
         say(

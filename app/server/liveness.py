@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from core.clock import utcnow
 from core.database import Database
 from core.models import Setting
-from evalsets import worker
+from evalsets.runs import worker
 
 _KEY = "worker.seen"
 _EVERY_SECONDS = 5

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.server.context import current
 from core.errors import Unauthorized
-from core.users import ABSOLUTE, redeem
+from core.users import ABSOLUTE, check_link, redeem
 
 router = APIRouter(include_in_schema=False)
 _PAGE = Template((Path(__file__).parent / "sign_in.html").read_text())
@@ -45,6 +45,9 @@ async def sign_in(request: Request, token: str | None = None) -> Response:
 
 
 def _redeem(token: str) -> str:
+    # Guesses cost a look only: whoever reaches the port must not hold up those who write.
+    with current().database.read_scope() as session:
+        check_link(session, token)
     with current().database.session_scope("sign-in") as session:
         return redeem(session, token)
 

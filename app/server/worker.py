@@ -35,7 +35,7 @@ def serve(settings: Settings) -> int:
 async def _work(settings: Settings) -> None:
     from app.opening import open_database
     from app.server.liveness import keep_telling
-    from evalsets.worker import work
+    from evalsets.runs.worker import work
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -14,7 +14,7 @@ from app.workspace.tabs import (
     datasets_versions,
     runs_plan,
 )
-from evalsets import datasets as service
+from evalsets.datasets import service
 
 TABS = {
     "cases": datasets_cases.draw,

@@ -9,9 +9,9 @@ from app.workspace.components import access, choices, forms, header, table, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.workspace_settings import set_setting
-from evalsets.evaluators import Evaluator, Scorer
-from evalsets.judge import Judge
-from evalsets.subjects import Subject
+from evalsets.evaluators.judge import Judge
+from evalsets.evaluators.kinds import Evaluator, Scorer
+from evalsets.evaluators.subjects import Subject
 
 KINDS: dict[str, Any] = {
     cls.model_fields["kind"].default: cls for cls in (*get_args(Scorer), Judge)

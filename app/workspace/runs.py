@@ -13,7 +13,7 @@ from app.workspace.tabs import (
     runs_settings,
     runs_verdict,
 )
-from evalsets import runs as service
+from evalsets.runs import service
 
 TABS = {
     "overview": runs_overview.draw,

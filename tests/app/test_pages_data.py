@@ -9,8 +9,8 @@ from connectors import service as models
 from core.database import Database
 from core.users import get_user
 from core.workspace_settings import get_setting
-from evalsets import datasets
-from evalsets.dataset_cases import iter_cases
+from evalsets.datasets import service as datasets
+from evalsets.datasets.cases import iter_cases
 from tests.support.pages import page, words
 
 

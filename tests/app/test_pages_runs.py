@@ -6,10 +6,10 @@ from sqlmodel import select
 from app import example
 from app.workspace.components import labeling
 from core.database import Database
-from evalsets import runs
-from evalsets.labels import Press, checked, item_of, save_label
+from evalsets.labels.queue_plan import PlanForm, create_queue
+from evalsets.labels.service import Press, checked, item_of, save_label
 from evalsets.models import Label, Run
-from evalsets.queue_plan import PlanForm, create_queue
+from evalsets.runs import service as runs
 from prompts import service
 from tests.support.pages import page, words
 from tests.support.runs_factory import make_run

@@ -24,7 +24,7 @@ from core.database import Database
 from core.settings import Settings
 from core.users import make_link_token, redeem
 from evalsets.models import Run
-from evalsets.runs import get_run
+from evalsets.runs.service import get_run
 from tests.support.serving import alive, ask, command, serving
 from tests.support.witness import witness
 

@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 
 from app.cli.verdict_text import notes, word
-from evalsets.cells import CellCounts
-from evalsets.comparison import Comparison
-from evalsets.looks import PlanState
-from evalsets.verdicts import RunVerdict
-from evalsets.words import Word
+from evalsets.statistics.cells import CellCounts
+from evalsets.statistics.comparison import Comparison
+from evalsets.statistics.words import Word
+from evalsets.verdicts.looks import PlanState
+from evalsets.verdicts.service import RunVerdict
 
 ONE = Comparison(
     "mcnemar_exact", 10, 10, -0.5, None, 0.06, None, candidate="b", baseline="a",

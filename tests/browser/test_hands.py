@@ -15,8 +15,8 @@ from connectors.service import ensure_builtin
 from core.database import Database
 from core.migrate import migrate
 from core.settings import Settings
+from evalsets.labels.queue_plan import create_queue
 from evalsets.models import Label
-from evalsets.queue_plan import create_queue
 from tests.support.browser import launch, running_server, settled, signed_in
 from tests.support.runs_factory import make_run
 

@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from core.database import Database
 from core.migrate import migrate
 from core.settings import Settings
-from evalsets.labels import Press, checked, item_of, save_label
-from evalsets.queue_plan import PlanForm, create_queue
+from evalsets.labels.queue_plan import PlanForm, create_queue
+from evalsets.labels.service import Press, checked, item_of, save_label
 from prompts import service
 from prompts.content import MessageTemplate, PromptContent, Variable
 from tests.support.browser import launch, running_server, settled, signed_in

@@ -12,7 +12,7 @@ from connectors.service import add_model
 from connectors.wire import ChatError, ChatRequest, Json, Target
 from core.database import Database
 from core.errors import Invalid
-from evalsets.runs import RunRequest, plan
+from evalsets.runs.service import RunRequest, plan
 from tests.support.running import add_cases, add_prompt
 from tests.support.witness import Witness, witness
 

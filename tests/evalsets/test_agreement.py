@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import cohen_kappa_score
 
-from evalsets.agreement import Level, Rating, agreement, cohen_kappa, krippendorff_alpha
-from evalsets.alpha_bootstrap import resampled_alphas
+from evalsets.statistics.agreement import Level, Rating, agreement, cohen_kappa, krippendorff_alpha
+from evalsets.statistics.alpha_bootstrap import resampled_alphas
 
 DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 

@@ -3,9 +3,9 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from evalsets import bradley_terry
-from evalsets.bradley_terry import Match, connected_groups, davidson, rank_by_preference
-from evalsets.preference import Preferred
+from evalsets.statistics import bradley_terry
+from evalsets.statistics.bradley_terry import Match, connected_groups, davidson, rank_by_preference
+from evalsets.statistics.preference import Preferred
 
 A, B, TIE = Preferred.CANDIDATE, Preferred.BASELINE, Preferred.TIE
 WINS = np.array([[0, 8, 9, 2], [4, 0, 7, 6], [3, 5, 0, 1], [5, 2, 2, 0]], float)

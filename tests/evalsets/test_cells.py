@@ -1,6 +1,6 @@
 import pytest
 
-from evalsets.cells import (
+from evalsets.statistics.cells import (
     CellCounts,
     CellKey,
     Cells,
@@ -15,7 +15,7 @@ from evalsets.cells import (
     share_no_case,
     values_by_case,
 )
-from evalsets.votes import Vote, cell_label
+from evalsets.statistics.votes import Vote, cell_label
 
 
 def arm(*cells: tuple[str, int, CellValue]) -> Cells:

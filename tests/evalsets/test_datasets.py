@@ -12,8 +12,7 @@ from sqlmodel import Session, select
 from core.canonical import content_hash
 from core.database import Database
 from core.errors import Conflict, Invalid, NotFound
-from evalsets.cases import CaseRow, ParsedCases
-from evalsets.dataset_cases import (
+from evalsets.datasets.cases import (
     diff,
     export_dataset,
     get_case,
@@ -21,10 +20,11 @@ from evalsets.dataset_cases import (
     page_cases,
     split_counts,
 )
-from evalsets.dataset_edits import edited, load_cases, save_edited, typed_cases
-from evalsets.datasets import DatasetPushed, describe, get, history, list_datasets, push
-from evalsets.files import read_stream
-from evalsets.grid import Axis, describe_grid, grid_cases
+from evalsets.datasets.edits import edited, load_cases, save_edited, typed_cases
+from evalsets.datasets.grid import Axis, describe_grid, grid_cases
+from evalsets.datasets.service import DatasetPushed, describe, get, history, list_datasets, push
+from evalsets.files.cases import CaseRow, ParsedCases
+from evalsets.files.reading import read_stream
 from evalsets.models import Case, Dataset
 
 DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"

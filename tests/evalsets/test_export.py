@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from core.canonical import Json
 from core.errors import TooLarge
-from evalsets import escaping
-from evalsets.cases import CaseRow
-from evalsets.export import ExportFormat, case_columns, case_rows, write_rows
-from evalsets.files import read_stream
+from evalsets.files import escaping
+from evalsets.files.cases import CaseRow
+from evalsets.files.export import ExportFormat, case_columns, case_rows, write_rows
+from evalsets.files.reading import read_stream
 
 FORMULA_STARTS = "=+-@\t\r\n\x00＝＋－＠"
 PAYLOADS = [
@@ -153,7 +153,7 @@ def test_xlsx_refuses_what_it_would_cut() -> None:
 
 
 def test_xlsx_refuses_too_many_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evalsets.export.XLSX_MAX_ROWS", 3)
+    monkeypatch.setattr("evalsets.files.export.XLSX_MAX_ROWS", 3)
     assert written(["a", "b"], "xlsx")
     with pytest.raises(TooLarge, match="Export CSV"):
         written(["a", "b", "c"], "xlsx")

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from core.errors import Invalid, PromptstoneError, TooLarge
-from evalsets import limits
-from evalsets.cases import ParsedCases, column_map
-from evalsets.files import ReadOptions, preview, read_cases, read_stream
+from evalsets.files import limits
+from evalsets.files.cases import ParsedCases, column_map
+from evalsets.files.reading import ReadOptions, preview, read_cases, read_stream
 
 DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 SHARED = Path(os.environ.get("PROMPTSTONE_TEST_SHARED_DATA", "shared-data"))
@@ -300,13 +300,13 @@ def test_totals_are_bounded(
 ) -> None:
     data = "a,b\n" + "1,2\n" * 4
     assert len(read(data).cases) == 4
-    monkeypatch.setattr(f"evalsets.collecting.{limit}", value)
+    monkeypatch.setattr(f"evalsets.files.collecting.{limit}", value)
     with pytest.raises(TooLarge, match=says):
         read(data)
 
 
 def test_nested_values_count_towards_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("evalsets.collecting.MAX_VALUES", 1000)
+    monkeypatch.setattr("evalsets.files.collecting.MAX_VALUES", 1000)
     with pytest.raises(TooLarge):
         read(json.dumps({"a": [[]] * 2000}), "x.jsonl")
 
@@ -341,7 +341,7 @@ def test_large_files_and_many_columns(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "more than 1000 columns" in refused(f"{names}\n{names}\n")
     rows = [json.dumps({f"c{n}": 1}) for n in range(1002)]
     assert "more than 1000 columns" in refused("\n".join(rows), "x.jsonl")
-    monkeypatch.setattr("evalsets.files.MAX_FILE_BYTES", 8)
+    monkeypatch.setattr("evalsets.files.reading.MAX_FILE_BYTES", 8)
     assert "Split it" in refused("a\n1\n2\n3\n4\n")
 
 
@@ -402,10 +402,10 @@ def test_xlsx_bombs_are_refused_before_unpacking(monkeypatch: pytest.MonkeyPatch
     data = bomb(b"<row></row>", 8 << 20)
     assert len(data) < 200_000
     assert "times its size" in refused(data, "x.xlsx")
-    monkeypatch.setattr("evalsets.spreadsheet.MAX_CONTENT_BYTES", 1 << 20)
+    monkeypatch.setattr("evalsets.files.spreadsheet.MAX_CONTENT_BYTES", 1 << 20)
     assert "unpacks to 8 MiB" in refused(data, "x.xlsx")
     monkeypatch.undo()
-    monkeypatch.setattr("evalsets.spreadsheet.MAX_ARCHIVE_RATIO", 10**9)
+    monkeypatch.setattr("evalsets.files.spreadsheet.MAX_ARCHIVE_RATIO", 10**9)
     read(data, "x.xlsx")  # the control: without the ratio nothing else stops it
 
 
@@ -421,7 +421,7 @@ def test_xlsx_entities_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
                 data = data[:root] + doctype + data[root:].replace(b"<t>b</t>", b"<t>&lol;</t>")
             archive.writestr(member.filename, data)
     assert "declares entities" in refused(out.getvalue(), "x.xlsx")
-    monkeypatch.setattr("evalsets.spreadsheet._refuse_entities", lambda *_: None)
+    monkeypatch.setattr("evalsets.files.spreadsheet._refuse_entities", lambda *_: None)
     assert read(out.getvalue(), "x.xlsx").cases[0].inputs == {"a": "boom"}
 
 

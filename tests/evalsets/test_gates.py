@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from core.errors import Invalid
-from evalsets.gates import ArmFigures, Figure, Gate, check_gates, parse_gates
+from evalsets.verdicts.gates import ArmFigures, Figure, Gate, check_gates, parse_gates
 
 
 def holds(text: str, **figures: Figure) -> bool:

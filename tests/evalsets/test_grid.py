@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import Invalid, TooLarge
-from evalsets.grid import (
+from evalsets.datasets.grid import (
     Axis,
     combination,
     combinations,

@@ -4,18 +4,18 @@ from ppi_py import ppi_mean_pointestimate
 from scipy.stats import t as student
 from sklearn.metrics import cohen_kappa_score
 
-from evalsets.judging import (
+from evalsets.statistics.judging import (
     Judged,
     compare_judged,
     corrected_difference,
     corrected_share,
     judge_rates,
 )
-from evalsets.pairing import Method
-from evalsets.rogan_gladen import rogan_gladen
-from evalsets.statistics import wilson
-from evalsets.verdict import decide
-from evalsets.words import Word, look_of
+from evalsets.statistics.pairing import Method
+from evalsets.statistics.rogan_gladen import rogan_gladen
+from evalsets.statistics.shares import wilson
+from evalsets.statistics.verdict import decide
+from evalsets.statistics.words import Word, look_of
 
 
 def judged(seed: int, labeled: int, unlabeled: int) -> tuple[list[Judged], list[float]]:

@@ -8,15 +8,15 @@ from sqlmodel import select
 
 from core.database import Database
 from core.errors import Invalid, PromptstoneError, TooLarge
-from evalsets import label_lines
-from evalsets.label_export import export_labels
-from evalsets.label_import import Imported, import_labels
-from evalsets.label_lines import read_label_lines
-from evalsets.label_state import cells_labels
-from evalsets.labels import Press, checked, item_of, save_label, take_back
+from evalsets.labels import lines as label_lines
+from evalsets.labels.exporting import export_labels
+from evalsets.labels.importing import Imported, import_labels
+from evalsets.labels.lines import read_label_lines
+from evalsets.labels.queue_plan import create_queue
+from evalsets.labels.queues import progress
+from evalsets.labels.service import Press, checked, item_of, save_label, take_back
+from evalsets.labels.state import cells_labels
 from evalsets.models import Label, Preference
-from evalsets.queue_plan import create_queue
-from evalsets.queues import progress
 from tests.support.runs_factory import make_run
 
 ARMS = ("base@1 | echo", "base@2 | echo")

@@ -9,11 +9,8 @@ from sqlmodel import select
 
 from core.database import Database
 from core.errors import Invalid, NotFound
-from evalsets.cells import State
-from evalsets.label_agreement import run_agreement
-from evalsets.label_state import cells_labels, label_state
-from evalsets.labeled_arms import costs_per_good, share_of_labels, what_decides
-from evalsets.labels import (
+from evalsets.labels.agreement import run_agreement
+from evalsets.labels.service import (
     LabelContent,
     Press,
     Saved,
@@ -24,8 +21,11 @@ from evalsets.labels import (
     save_label,
     take_back,
 )
+from evalsets.labels.state import cells_labels, label_state
 from evalsets.models import Label
-from evalsets.run_cells import load_cells
+from evalsets.runs.cells import load_cells
+from evalsets.statistics.cells import State
+from evalsets.verdicts.labeled_arms import costs_per_good, share_of_labels, what_decides
 from tests.support.runs_factory import make_run
 
 
@@ -241,7 +241,7 @@ def test_an_empty_content_is_only_made_by_taking_back() -> None:
 
 def test_shares_are_light_to_import() -> None:
     code = (
-        "import sys, evalsets.labeled_arms\n"
+        "import sys, evalsets.verdicts.labeled_arms\n"
         "print([m for m in ('numpy', 'scipy', 'pandas', 'statsmodels') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

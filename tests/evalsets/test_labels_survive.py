@@ -15,11 +15,11 @@ from typing import IO
 from sqlmodel import select
 
 from core.database import Database
-from evalsets.label_export import export_labels
-from evalsets.labels import checked
+from evalsets.labels.exporting import export_labels
+from evalsets.labels.queue_plan import PlanForm, create_queue
+from evalsets.labels.queues import progress, save_item
+from evalsets.labels.service import checked
 from evalsets.models import Label, QueueItem
-from evalsets.queue_plan import PlanForm, create_queue
-from evalsets.queues import progress, save_item
 from tests.support.labeler import word
 from tests.support.runs_factory import make_run
 

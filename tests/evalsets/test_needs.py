@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2, norm
 from statsmodels.stats.proportion import proportion_confint
 
-from evalsets.needs import JudgedNeed, PairNeed, PreferenceNeed, ScoreNeed, UnpairedNeed
+from evalsets.statistics.needs import JudgedNeed, PairNeed, PreferenceNeed, ScoreNeed, UnpairedNeed
 
 R, ALPHA = 0.1, 0.05
 

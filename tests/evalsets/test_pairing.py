@@ -10,7 +10,7 @@ from scipy.stats import binomtest, permutation_test
 from scipy.stats import t as student
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
-from evalsets.pairing import (
+from evalsets.statistics.pairing import (
     Method,
     Table,
     mcnemar,
@@ -19,7 +19,7 @@ from evalsets.pairing import (
     paired,
     sign_flip,
 )
-from evalsets.quantiles import Z95
+from evalsets.statistics.quantiles import Z95
 
 ENUMERATED = [6, 8, 10, 15, 20, 30]
 if os.environ.get("PROMPTSTONE_TEST_DEEP") == "1":

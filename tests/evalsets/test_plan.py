@@ -8,9 +8,9 @@ import pytest
 
 from core.database import Database
 from core.errors import Invalid, NotFound
-from evalsets.manifest import build_arms, find_model, parse_binding
-from evalsets.plan import plan_json
-from evalsets.runs import RunRequest, plan
+from evalsets.runs.manifest import build_arms, find_model, parse_binding
+from evalsets.runs.plan import plan_json
+from evalsets.runs.service import RunRequest, plan
 from prompts.content import Variable
 from tests.support.running import (
     PRICES,
@@ -141,7 +141,7 @@ def test_arms_are_named_by_what_differs(sqlite_db: Database, w: Witness) -> None
     add_model(sqlite_db, w, "ok", params={"temperature": 0.1, "seed": 3})
     add_cases(sqlite_db, 1)
     with sqlite_db.read_scope() as session:
-        from evalsets.runs import resolve
+        from evalsets.runs.service import resolve
 
         arms = resolve(
             session,

@@ -3,9 +3,9 @@ import pytest
 from scipy.stats import binomtest
 from statsmodels.stats.proportion import proportion_confint
 
-from evalsets.cells import CellKey
-from evalsets.pairing import Method, Table, newcombe_paired, sign_flip
-from evalsets.preference import (
+from evalsets.statistics.cells import CellKey
+from evalsets.statistics.pairing import Method, Table, newcombe_paired, sign_flip
+from evalsets.statistics.preference import (
     Preferred,
     judged_in_both_orders,
     majority,
@@ -14,8 +14,8 @@ from evalsets.preference import (
     prefer,
     preference_by_case,
 )
-from evalsets.verdict import decide
-from evalsets.words import Word, look_of
+from evalsets.statistics.verdict import decide
+from evalsets.statistics.words import Word, look_of
 
 A, B, TIE = Preferred.CANDIDATE, Preferred.BASELINE, Preferred.TIE
 

@@ -8,10 +8,10 @@ from sqlmodel import select
 from core import audit
 from core.database import Database
 from core.errors import Invalid, NotFound
-from evalsets.label_import import import_labels
-from evalsets.label_lines import lines_of
+from evalsets.labels.importing import import_labels
+from evalsets.labels.lines import lines_of
 from evalsets.models import VerdictLook
-from evalsets.promote import promote
+from evalsets.verdicts.promote import promote
 from prompts.content import MessageTemplate, PromptContent
 from prompts.service import alias_moves, get, push, set_alias
 from tests.support.runs_factory import make_run

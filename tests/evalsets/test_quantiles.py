@@ -5,7 +5,7 @@ import sys
 import pytest
 from scipy import stats
 
-from evalsets.quantiles import Interval, expanded_level, normal_quantile, t975
+from evalsets.statistics.quantiles import Interval, expanded_level, normal_quantile, t975
 
 
 def test_t975_equals_scipy_on_both_sides_of_the_switch() -> None:
@@ -39,13 +39,13 @@ def test_figures_of_an_arm_load_no_heavy_package() -> None:
     """`run show` has 0.8 s of CPU; NumPy alone takes 0.2 s of it."""
     code = """
 import sys
-import evalsets.verdict, evalsets.votes, evalsets.words
-from evalsets.cells import CellKey, State
-from evalsets.statistics import latency
-from evalsets.verdict import verdict
+import evalsets.statistics.verdict, evalsets.statistics.votes, evalsets.statistics.words
+from evalsets.statistics.cells import CellKey, State
+from evalsets.statistics.shares import latency
+from evalsets.statistics.verdict import verdict
 cells = {CellKey(str(i), r): State.GOOD if i % 3 else State.BAD for i in range(9) for r in (1, 2)}
 once = {CellKey(str(i), 1): State.GOOD if i % 2 else State.BAD for i in range(9)}
-from evalsets.verdict import arm_share
+from evalsets.statistics.verdict import arm_share
 arm_share("a", cells), latency([1, 2, 3]), verdict({"a": once, "b": once})
 print(sorted({"numpy", "scipy", "pandas", "statsmodels", "krippendorff"} & set(sys.modules)))
 """

@@ -11,11 +11,8 @@ from sqlmodel import Session, col, select
 
 from core.database import Database
 from core.errors import Conflict, Invalid
-from evalsets.label_state import label_state
-from evalsets.labels import Press, checked, item_of, save_label
-from evalsets.models import Cell, Label, Queue, QueueItem
-from evalsets.plan_preview import preview_plan, shares_hidden, to_label
-from evalsets.queue_plan import (
+from evalsets.labels.plan_preview import preview_plan, shares_hidden, to_label
+from evalsets.labels.queue_plan import (
     DEFAULT_PAIRS,
     PlanForm,
     create_queue,
@@ -23,7 +20,7 @@ from evalsets.queue_plan import (
     queue_for_run,
     queues_of_run,
 )
-from evalsets.queues import (
+from evalsets.labels.queues import (
     SHORTEST_LOOK,
     ItemToLabel,
     is_open,
@@ -35,6 +32,9 @@ from evalsets.queues import (
     too_fast,
     undo,
 )
+from evalsets.labels.service import Press, checked, item_of, save_label
+from evalsets.labels.state import label_state
+from evalsets.models import Cell, Label, Queue, QueueItem
 from tests.support.runs_factory import make_run
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

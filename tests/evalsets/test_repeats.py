@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalsets.repeats import flicker, pass_at_k, pass_hat_k, pass_k
-from evalsets.resampling import bootstrap_ratio
-from evalsets.statistics import wilson
+from evalsets.statistics.repeats import flicker, pass_at_k, pass_hat_k, pass_k
+from evalsets.statistics.resampling import bootstrap_ratio
+from evalsets.statistics.shares import wilson
 
 
 @given(st.lists(st.integers(0, 1), min_size=1, max_size=8), st.data())

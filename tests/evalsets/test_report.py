@@ -9,11 +9,11 @@ import pytest
 from core.clock import utcnow
 from core.database import Database
 from core.errors import NotFound
-from evalsets.arm_report import quantile
-from evalsets.cell_detail import cell_detail
-from evalsets.matrix import ScoreFilter, matrix_page
 from evalsets.models import Label
-from evalsets.report import gate_figures, run_json
+from evalsets.runs.arm_report import quantile
+from evalsets.runs.cell_detail import cell_detail
+from evalsets.runs.matrix import ScoreFilter, matrix_page
+from evalsets.runs.report import gate_figures, run_json
 from tests.support.running import (
     PRICES,
     add_cases,

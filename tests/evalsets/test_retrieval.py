@@ -4,8 +4,8 @@ import pytest
 import pytrec_eval
 from ir_measures import RR, Success, nDCG
 
-from evalsets.pairing import Method
-from evalsets.retrieval import mean_over_queries, mode_difference, retrieval
+from evalsets.statistics.pairing import Method
+from evalsets.statistics.retrieval import mean_over_queries, mode_difference, retrieval
 
 
 def drawn(seed: int) -> tuple[list[str], dict[str, int]]:

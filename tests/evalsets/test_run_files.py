@@ -14,11 +14,11 @@ from sqlmodel import select
 
 from core.database import Database
 from core.errors import Conflict, Invalid
-from evalsets.escaping import unescape_cell
+from evalsets.files.escaping import unescape_cell
 from evalsets.models import Cell, Dataset, Run
-from evalsets.report import run_json
-from evalsets.run_files import export_run, import_run
-from evalsets.verdicts import verdict
+from evalsets.runs.exports import export_run, import_run
+from evalsets.runs.report import run_json
+from evalsets.verdicts.service import verdict
 from tests.support.running import ACTOR, add_cases, add_model, add_prompt, begin, cell_rows, work_on
 from tests.support.witness import Witness, witness
 

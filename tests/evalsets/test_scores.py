@@ -4,11 +4,16 @@ import numpy as np
 import pytest
 from scipy.stats import bootstrap, permutation_test
 
-from evalsets.pairing import Method
-from evalsets.quantiles import expanded_level
-from evalsets.resampling import RESAMPLES, bootstrap_ratio, permutation_of_means, sign_flip_test
-from evalsets.scores import mean_score, score_difference, score_difference_unpaired
-from evalsets.statistics import share_of_good
+from evalsets.statistics.pairing import Method
+from evalsets.statistics.quantiles import expanded_level
+from evalsets.statistics.resampling import (
+    RESAMPLES,
+    bootstrap_ratio,
+    permutation_of_means,
+    sign_flip_test,
+)
+from evalsets.statistics.scores import mean_score, score_difference, score_difference_unpaired
+from evalsets.statistics.shares import share_of_good
 
 GENERATOR = np.random.default_rng(7)
 SCORES = [GENERATOR.random(size).tolist() for size in (1, 3, 2, 2, 4, 1, 1, 5, 2)]

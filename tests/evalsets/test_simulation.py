@@ -13,16 +13,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from evalsets.comparison import Comparison, from_paired
-from evalsets.judging import Judged, compare_judged, corrected_share
-from evalsets.pairing import Table, mcnemar, newcombe_paired, p_anytime, paired, paired_from_sums
-from evalsets.preference import preference_by_case
-from evalsets.resampling import sign_flip_test
-from evalsets.scores import score_difference
-from evalsets.statistics import share_of_good
-from evalsets.unpaired import unpaired
-from evalsets.verdict import decide
-from evalsets.words import Plan, Word, look_of
+from evalsets.statistics.comparison import Comparison, from_paired
+from evalsets.statistics.judging import Judged, compare_judged, corrected_share
+from evalsets.statistics.pairing import (
+    Table,
+    mcnemar,
+    newcombe_paired,
+    p_anytime,
+    paired,
+    paired_from_sums,
+)
+from evalsets.statistics.preference import preference_by_case
+from evalsets.statistics.resampling import sign_flip_test
+from evalsets.statistics.scores import score_difference
+from evalsets.statistics.shares import share_of_good
+from evalsets.statistics.unpaired import unpaired
+from evalsets.statistics.verdict import decide
+from evalsets.statistics.words import Plan, Word, look_of
 
 DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 RUNS = 4_000 if DEEP else 400

@@ -8,8 +8,8 @@ from scipy.optimize import brentq
 from scipy.stats import binomtest, t
 from statsmodels.stats.proportion import proportion_confint
 
-from evalsets.quantiles import Z95
-from evalsets.statistics import (
+from evalsets.statistics.quantiles import Z95
+from evalsets.statistics.shares import (
     CaseCost,
     cost_per_good,
     latency,

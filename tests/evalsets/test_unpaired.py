@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 from scipy.stats import fisher_exact as scipy_fisher
 from statsmodels.stats.proportion import confint_proportions_2indep
 
-from evalsets.pairing import Method, clip, square_and_add
-from evalsets.statistics import share_of_good
-from evalsets.unpaired import fisher_exact, unpaired
+from evalsets.statistics.pairing import Method, clip, square_and_add
+from evalsets.statistics.shares import share_of_good
+from evalsets.statistics.unpaired import fisher_exact, unpaired
 
 
 def cells(good: int, n: int) -> list[list[float]]:

@@ -15,29 +15,33 @@ from typing import Any
 import numpy as np
 import pytest
 
-from evalsets.agreement import agreement, krippendorff_alpha
-from evalsets.bradley_terry import davidson
-from evalsets.cells import CellKey, State
-from evalsets.comparison import compare
-from evalsets.judging import (
+from evalsets.statistics.agreement import agreement, krippendorff_alpha
+from evalsets.statistics.bradley_terry import davidson
+from evalsets.statistics.cells import CellKey, State
+from evalsets.statistics.comparison import compare
+from evalsets.statistics.judging import (
     Judged,
     corrected_difference,
     corrected_share,
     judge_rates,
 )
-from evalsets.needs import PairNeed
-from evalsets.pairing import Table, p_anytime, paired, paired_from_sums, sign_flip
-from evalsets.preference import position_bias_judge, position_bias_people, preference_by_case
-from evalsets.quantiles import expanded_level
-from evalsets.repeats import flicker, pass_k
-from evalsets.retrieval import retrieval
-from evalsets.rogan_gladen import rogan_gladen
-from evalsets.scores import score_difference
-from evalsets.statistics import CaseCost, cost_per_good, latency, share_of_good, wilson
-from evalsets.unpaired import unpaired
-from evalsets.verdict import decide
-from evalsets.votes import Vote, cell_label
-from evalsets.words import holm, look_of, plan_shows
+from evalsets.statistics.needs import PairNeed
+from evalsets.statistics.pairing import Table, p_anytime, paired, paired_from_sums, sign_flip
+from evalsets.statistics.preference import (
+    position_bias_judge,
+    position_bias_people,
+    preference_by_case,
+)
+from evalsets.statistics.quantiles import expanded_level
+from evalsets.statistics.repeats import flicker, pass_k
+from evalsets.statistics.retrieval import retrieval
+from evalsets.statistics.rogan_gladen import rogan_gladen
+from evalsets.statistics.scores import score_difference
+from evalsets.statistics.shares import CaseCost, cost_per_good, latency, share_of_good, wilson
+from evalsets.statistics.unpaired import unpaired
+from evalsets.statistics.verdict import decide
+from evalsets.statistics.votes import Vote, cell_label
+from evalsets.statistics.words import holm, look_of, plan_shows
 
 Figures = dict[str, Any]
 OWN = Path(__file__).with_name("statistics_vectors.jsonl")

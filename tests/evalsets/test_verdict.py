@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from evalsets.cells import CellKey, Cells, CellValue, State
-from evalsets.comparison import compare
-from evalsets.pairing import Method, mcnemar
-from evalsets.verdict import arm_share, decide, rank_arms, verdict
-from evalsets.words import Plan, Word, look_of
+from evalsets.statistics.cells import CellKey, Cells, CellValue, State
+from evalsets.statistics.comparison import compare
+from evalsets.statistics.pairing import Method, mcnemar
+from evalsets.statistics.verdict import arm_share, decide, rank_arms, verdict
+from evalsets.statistics.words import Plan, Word, look_of
 
 LETTERS = {"g": State.GOOD, "b": State.BAD, "s": State.SKIP, ".": State.UNLABELED}
 LETTERS |= {"x": State.FAILED, "d": State.DISPUTED}

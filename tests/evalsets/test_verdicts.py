@@ -12,16 +12,16 @@ from sqlmodel import select
 from core.clock import utcnow
 from core.database import Database
 from core.errors import Conflict, Invalid, NotFound
-from evalsets.label_import import import_labels
-from evalsets.label_lines import lines_of
-from evalsets.labeled_arms import share_of_labels
-from evalsets.labels import Press, checked, item_of, save_label, take_back
+from evalsets.labels.importing import import_labels
+from evalsets.labels.lines import lines_of
+from evalsets.labels.queue_plan import PlanForm, create_queue
+from evalsets.labels.queues import next_item, pick_label, save_item
+from evalsets.labels.service import Press, checked, item_of, save_label, take_back
 from evalsets.models import Cell, Label, Queue, VerdictLook
-from evalsets.queue_plan import PlanForm, create_queue
-from evalsets.queues import next_item, pick_label, save_item
-from evalsets.verdict_json import verdict_json
-from evalsets.verdicts import RunVerdict, extend_on_too_few, record_look, verdict
-from evalsets.words import Word
+from evalsets.statistics.words import Word
+from evalsets.verdicts.as_json import verdict_json
+from evalsets.verdicts.labeled_arms import share_of_labels
+from evalsets.verdicts.service import RunVerdict, extend_on_too_few, record_look, verdict
 from tests.support.runs_factory import make_run, score_run
 
 ARMS = ("base@1 | echo", "base@2 | echo")

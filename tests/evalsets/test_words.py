@@ -5,10 +5,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.multitest import multipletests
 
-from evalsets.needs import JudgedNeed, PairNeed, PreferenceNeed, ScoreNeed
-from evalsets.pairing import mcnemar
-from evalsets.quantiles import Interval
-from evalsets.words import (
+from evalsets.statistics.needs import JudgedNeed, PairNeed, PreferenceNeed, ScoreNeed
+from evalsets.statistics.pairing import mcnemar
+from evalsets.statistics.quantiles import Interval
+from evalsets.statistics.words import (
     Look,
     Plan,
     Word,

@@ -13,13 +13,13 @@ import pytest
 
 from core.database import Database
 from core.errors import Invalid
-from evalsets import run_pages
-from evalsets.dataset_cases import export_dataset
-from evalsets.datasets import get
-from evalsets.files import read_stream
-from evalsets.label_import import import_labels
-from evalsets.label_lines import lines_of
-from evalsets.run_files import export_run, import_run
+from evalsets.datasets.cases import export_dataset
+from evalsets.datasets.service import get
+from evalsets.files.reading import read_stream
+from evalsets.labels.importing import import_labels
+from evalsets.labels.lines import lines_of
+from evalsets.runs import pages as run_pages
+from evalsets.runs.exports import export_run, import_run
 from tests.evalsets.test_export import FORMULA_STARTS
 from tests.evalsets.test_export import PAYLOADS as FORMULAS
 

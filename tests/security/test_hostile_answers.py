@@ -12,8 +12,8 @@ import pytest
 import connectors.answers as answers_of_the_wire
 from connectors.models import LocalAddress, Model, ModelSettings
 from core.database import Database
-from evalsets.matrix import matrix_page
 from evalsets.models import Answer
+from evalsets.runs.matrix import matrix_page
 from tests.support.running import (
     add_cases,
     add_prompt,

@@ -20,13 +20,18 @@ from core import audit, drafts, users
 from core import workspace_settings as settings
 from core.database import Database
 from core.errors import PromptstoneError
-from evalsets import datasets, labels, matrix, promote, queue_plan, runs
-from evalsets.dataset_edits import typed_cases
-from evalsets.evaluator_specs import load_evaluator, parse_evaluator
-from evalsets.files import ReadOptions, preview, read_stream
-from evalsets.label_import import import_labels
-from evalsets.label_lines import lines_of
-from evalsets.queue_plan import PlanForm
+from evalsets.datasets import service as datasets
+from evalsets.datasets.edits import typed_cases
+from evalsets.evaluators.specs import load_evaluator, parse_evaluator
+from evalsets.files.reading import ReadOptions, preview, read_stream
+from evalsets.labels import queue_plan
+from evalsets.labels import service as labels
+from evalsets.labels.importing import import_labels
+from evalsets.labels.lines import lines_of
+from evalsets.labels.queue_plan import PlanForm
+from evalsets.runs import matrix
+from evalsets.runs import service as runs
+from evalsets.verdicts import promote
 from prompts import service as prompts
 from prompts.content import MessageTemplate, PromptContent, Variable
 from prompts.files import parse_prompt_file

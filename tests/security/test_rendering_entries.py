@@ -10,9 +10,9 @@ from typer.testing import CliRunner
 
 from app.cli.main import app
 from core.database import Database
-from evalsets.cell_detail import cell_detail
-from evalsets.run_files import export_run
-from evalsets.runs import RunRequest, plan
+from evalsets.runs.cell_detail import cell_detail
+from evalsets.runs.exports import export_run
+from evalsets.runs.service import RunRequest, plan
 from prompts.content import MessageTemplate, PromptContent, Variable
 from prompts.template import TemplateError, renderer
 from tests.prompts.hostile import ESCAPES
@@ -27,8 +27,8 @@ ENTRIES = {
     "app/workspace/components/trial.py": "the Run button of the editor and its estimate",
     "app/workspace/tabs/prompts_drawers.py": "the drawer that imports prompt files",
     "app/workspace/tabs/prompts_edit.py": "the variables beside the editor",
-    "evalsets/prepare.py": "plans, cells, exports and the inspector of a run",
-    "evalsets/scoring.py": "judges",
+    "evalsets/runs/prepare.py": "plans, cells, exports and the inspector of a run",
+    "evalsets/runs/scoring.py": "judges",
     "prompts/checks.py": "checks before a save",
     "prompts/template.py": "the renderer itself",
 }

@@ -15,9 +15,9 @@ from pathlib import Path
 
 _LOADED = (
     "app.cli.main", "app.cli.run", "app.cli.verdict", "app.opening", "app.tables", "connectors.tokens",
-    "connectors.service", "connectors.testing", "core.backup", "evalsets.dataset_cases",
-    "evalsets.files", "evalsets.label_import", "evalsets.label_export", "evalsets.report",
-    "evalsets.run_files", "evalsets.verdict_json", "evalsets.worker", "prompts.checks", "prompts.diff",
+    "connectors.service", "connectors.testing", "core.backup", "evalsets.datasets.cases",
+    "evalsets.files.reading", "evalsets.labels.importing", "evalsets.labels.exporting", "evalsets.runs.report",
+    "evalsets.runs.exports", "evalsets.verdicts.as_json", "evalsets.runs.worker", "prompts.checks", "prompts.diff",
     "prompts.export", "prompts.service",
 )  # fmt: skip
 

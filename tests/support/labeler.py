@@ -11,8 +11,8 @@ from pathlib import Path
 
 from core.database import Database
 from core.settings import Settings
-from evalsets.labels import checked
-from evalsets.queues import next_item, save_item
+from evalsets.labels.queues import next_item, save_item
+from evalsets.labels.service import checked
 
 WORDS = ("good", "bad", "skip")
 

@@ -84,14 +84,14 @@ def forks(data: Path, url: str | None = None) -> Iterator[Callable[..., Fork]]:
 
 def worker(data: str, url: str, *, lease: float = 15, fenced: bool = True) -> None:
     """What a fork does."""
-    import evalsets.writer
+    import evalsets.runs.writer
     from core.database import Database
     from core.settings import Settings
-    from evalsets.execution import Terms
-    from evalsets.worker import work
+    from evalsets.runs.execution import Terms
+    from evalsets.runs.worker import work
 
     if not fenced:
-        evalsets.writer.apply = unfenced  # the control: what the fence prevents must show
+        evalsets.runs.writer.apply = unfenced  # the control: what the fence prevents must show
     database = Database(Settings(data_dir=Path(data), database_url=url or None))
 
     async def main() -> None:
@@ -108,7 +108,7 @@ def unfenced(connection: object, claim: object, *rest: object) -> None:
 
     from core.jobs import Claim
     from core.models import Job
-    from evalsets.ledger import apply
+    from evalsets.runs.ledger import apply
 
     assert isinstance(claim, Claim)
     newest = select(col(Job.fence)).where(col(Job.id) == claim.job_id)
@@ -121,7 +121,7 @@ def unfenced(connection: object, claim: object, *rest: object) -> None:
 
 def main(data: str, url: str) -> None:
     """Fork for every line of standard input; end with it."""
-    import evalsets.worker  # noqa: F401
+    import evalsets.runs.worker  # noqa: F401
 
     for line in sys.stdin:
         options = json.loads(line)

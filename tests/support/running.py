@@ -12,11 +12,11 @@ from connectors.connections import Connections
 from connectors.models import LocalAddress, Model, ModelSettings
 from core.canonical import content_hash
 from core.database import Database
-from evalsets.execution import Terms, execute
 from evalsets.identity import inputs_hash
 from evalsets.models import Case, Cell, CellScore, Dataset, DatasetVersion, Run
-from evalsets.ownership import End, owned
-from evalsets.runs import RunRequest, start
+from evalsets.runs.execution import Terms, execute
+from evalsets.runs.ownership import End, owned
+from evalsets.runs.service import RunRequest, start
 from prompts import service as prompts
 from prompts.content import MessageTemplate, PromptContent, Variable
 from tests.support.witness import Witness

@@ -8,10 +8,10 @@ import streamlit as st
 from app.workspace.components import access, cells, numbers, output, states, table, url
 from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
-from evalsets.cell_detail import CellDetail, cell_detail
-from evalsets.labels import checked
-from evalsets.queues import pick_label
-from evalsets.runs import get_run
+from evalsets.labels.queues import pick_label
+from evalsets.labels.service import checked
+from evalsets.runs.cell_detail import CellDetail, cell_detail
+from evalsets.runs.service import get_run
 from prompts.diff import word_diff
 
 _KEYS = {"good": "1", "bad": "2", "skip": "3"}

@@ -2,9 +2,9 @@
 
 from sqlmodel import Session, col, select
 
-from evalsets.labels import newest_label
+from evalsets.labels.service import newest_label
 from evalsets.models import Answer, Cell, Run
-from evalsets.run_cells import arm_names
+from evalsets.runs.cells import arm_names
 
 _POINTS = 200
 

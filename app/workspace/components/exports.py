@@ -8,8 +8,8 @@ import streamlit as st
 from app.server import context
 from app.workspace.components import access
 from app.workspace.strings import raw, t
-from evalsets import run_files
-from evalsets.label_export import export_labels
+from evalsets.labels.exporting import export_labels
+from evalsets.runs import exports as run_files
 
 FORMS = ("jsonl", "csv", "xlsx", "html", "junit")
 _ENDINGS = {"junit": "xml"}

@@ -10,10 +10,10 @@ from app.workspace.components import access, editor
 from app.workspace.strings import raw, t
 from core import drafts
 from core.clock import utcnow
-from evalsets import queues
-from evalsets.labels import checked
+from evalsets.labels import queues
+from evalsets.labels.queue_plan import get_queue
+from evalsets.labels.service import checked
 from evalsets.models import Queue
-from evalsets.queue_plan import get_queue
 
 _NOTHING = queues.Progress(0, 0)
 _NEVER = datetime.min.replace(tzinfo=UTC)

@@ -13,11 +13,12 @@ from app.workspace.components.plain import plain
 from app.workspace.strings import t
 from core.errors import PromptstoneError
 from core.names import split_ref
-from evalsets import queues, runs
-from evalsets.labeled_arms import share_of_labels
+from evalsets.labels import queues
+from evalsets.labels.queue_plan import DEFAULT_PAIRS, queue_for_run, queues_of_run
 from evalsets.models import Run
-from evalsets.queue_plan import DEFAULT_PAIRS, queue_for_run, queues_of_run
-from evalsets.report import run_row
+from evalsets.runs import service as runs
+from evalsets.runs.report import run_row
+from evalsets.verdicts.labeled_arms import share_of_labels
 
 
 def progress(run_id: str) -> bool:

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from app.workspace.components import numbers
 from app.workspace.strings import raw
-from evalsets.comparison import Comparison
-from evalsets.looks import LABEL
-from evalsets.verdicts import RunVerdict
-from evalsets.words import Word, round_up
+from evalsets.statistics.comparison import Comparison
+from evalsets.statistics.words import Word, round_up
+from evalsets.verdicts.looks import LABEL
+from evalsets.verdicts.service import RunVerdict
 
 _CODES = {
     Word.CANDIDATE: "candidate_better",

@@ -7,9 +7,9 @@ import streamlit as st
 from app.workspace.components import access, table, url
 from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
-from evalsets import dataset_cases
-from evalsets.dataset_cases import CasePublic
-from evalsets.datasets import DatasetPublic
+from evalsets.datasets import cases as dataset_cases
+from evalsets.datasets.cases import CasePublic
+from evalsets.datasets.service import DatasetPublic
 
 
 def draw(version: DatasetPublic) -> None:

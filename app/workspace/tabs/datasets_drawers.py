@@ -12,12 +12,13 @@ from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.errors import PromptstoneError
 from core.names import slug
-from evalsets import dataset_edits, datasets
-from evalsets.cases import ParsedCases
-from evalsets.dataset_cases import export_dataset
-from evalsets.export import ExportFormat
-from evalsets.files import Preview, ReadOptions, preview, read_stream
-from evalsets.grid import count_combinations, describe_grid, grid_cases, parse_axis
+from evalsets.datasets import edits as dataset_edits
+from evalsets.datasets import service as datasets
+from evalsets.datasets.cases import export_dataset
+from evalsets.datasets.grid import count_combinations, describe_grid, grid_cases, parse_axis
+from evalsets.files.cases import ParsedCases
+from evalsets.files.export import ExportFormat
+from evalsets.files.reading import Preview, ReadOptions, preview, read_stream
 
 ICONS = {
     "file": ":material/upload_file:",

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app.workspace.components import access, numbers, states, table, url, uses
 from app.workspace.strings import raw, t
-from evalsets.datasets import DatasetPublic
+from evalsets.datasets.service import DatasetPublic
 
 
 def draw(version: DatasetPublic) -> None:

@@ -4,8 +4,9 @@ import streamlit as st
 
 from app.workspace.components import access, numbers, table, url
 from app.workspace.strings import raw, t
-from evalsets import dataset_cases, datasets
-from evalsets.datasets import DatasetPublic
+from evalsets.datasets import cases as dataset_cases
+from evalsets.datasets import service as datasets
+from evalsets.datasets.service import DatasetPublic
 
 
 def draw(version: DatasetPublic) -> None:

@@ -11,8 +11,8 @@ from app.workspace.components.plain import plain
 from app.workspace.components.working import working
 from app.workspace.strings import raw, t
 from core.errors import PromptstoneError
-from evalsets import datasets
-from evalsets.dataset_edits import edited, load_cases, typed_cases
+from evalsets.datasets import service as datasets
+from evalsets.datasets.edits import edited, load_cases, typed_cases
 from prompts import service
 from prompts.checks import check_content
 from prompts.content import MessageTemplate, PromptContent

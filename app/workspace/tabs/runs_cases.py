@@ -5,12 +5,12 @@ import streamlit as st
 from app.workspace.components import access, cell_inspector, states, table, url
 from app.workspace.components.plain import preview
 from app.workspace.strings import raw, t
-from evalsets.label_state import label_state
-from evalsets.labeled_arms import what_decides
-from evalsets.matrix import MatrixCell, MatrixPage, matrix_page
+from evalsets.labels.state import label_state
 from evalsets.models import Run
-from evalsets.run_cells import arm_names, load_cells
-from evalsets.runs import get_run
+from evalsets.runs.cells import arm_names, load_cells
+from evalsets.runs.matrix import MatrixCell, MatrixPage, matrix_page
+from evalsets.runs.service import get_run
+from evalsets.verdicts.labeled_arms import what_decides
 
 FILTERS = ("all", "failed", "different", "unlabeled", "worse")
 

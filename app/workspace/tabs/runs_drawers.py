@@ -9,13 +9,13 @@ import streamlit as st
 from app.server import context
 from app.workspace.components import access, drawer, exports, numbers, url
 from app.workspace.strings import raw, t
-from evalsets import runs
-from evalsets.label_import import import_labels
-from evalsets.label_lines import read_label_lines
-from evalsets.looks import LABEL
-from evalsets.manifest import Manifest
+from evalsets.labels.importing import import_labels
+from evalsets.labels.lines import read_label_lines
 from evalsets.models import Run
-from evalsets.promote import promote
+from evalsets.runs import service as runs
+from evalsets.runs.manifest import Manifest
+from evalsets.verdicts.looks import LABEL
+from evalsets.verdicts.promote import promote
 
 
 def more(run: Run) -> dict[str, Callable[[], None]]:

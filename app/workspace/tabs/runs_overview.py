@@ -6,10 +6,10 @@ import streamlit as st
 
 from app.workspace.components import access, cells, charts, live, numbers, table
 from app.workspace.strings import raw, t
-from evalsets import report
 from evalsets.models import Run
-from evalsets.report import ArmReport
-from evalsets.runs import get_run
+from evalsets.runs import report
+from evalsets.runs.report import ArmReport
+from evalsets.runs.service import get_run
 
 
 def draw(run_id: str) -> None:

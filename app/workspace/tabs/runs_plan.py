@@ -11,8 +11,8 @@ from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.clock import new_id
 from core.errors import PromptstoneError
-from evalsets import runs
-from evalsets.plan import Plan
+from evalsets.runs import service as runs
+from evalsets.runs.plan import Plan
 
 FORM = "plan_form"
 

@@ -5,8 +5,8 @@ import streamlit as st
 from app.workspace.components import access, numbers, table
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
-from evalsets.manifest import Manifest
-from evalsets.runs import get_run
+from evalsets.runs.manifest import Manifest
+from evalsets.runs.service import get_run
 
 
 def draw(run_id: str) -> None:

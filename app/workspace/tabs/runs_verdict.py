@@ -5,16 +5,16 @@ import streamlit as st
 from app.workspace.components import access, attention, charts, numbers, sentences, table, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
-from evalsets import verdicts
-from evalsets.comparison import Comparison
-from evalsets.label_state import label_state
-from evalsets.labeled_arms import what_decides
-from evalsets.looks import LABEL
-from evalsets.manifest import Manifest
-from evalsets.run_cells import load_cells
-from evalsets.runs import get_run
-from evalsets.verdicts import RunVerdict
-from evalsets.words import MOST_EXTENSIONS, Word
+from evalsets.labels.state import label_state
+from evalsets.runs.cells import load_cells
+from evalsets.runs.manifest import Manifest
+from evalsets.runs.service import get_run
+from evalsets.statistics.comparison import Comparison
+from evalsets.statistics.words import MOST_EXTENSIONS, Word
+from evalsets.verdicts import service as verdicts
+from evalsets.verdicts.labeled_arms import what_decides
+from evalsets.verdicts.looks import LABEL
+from evalsets.verdicts.service import RunVerdict
 
 
 def draw(run_id: str) -> None:

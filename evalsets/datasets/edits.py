@@ -1,0 +1,75 @@
+"""Cases typed in a table: checked like a file, and made into new versions."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from sqlmodel import Session
+
+from core.canonical import Json
+from core.errors import Conflict, Invalid
+from evalsets.datasets.cases import as_row, iter_cases
+from evalsets.datasets.service import DatasetPushed, get, push
+from evalsets.files.cases import ParsedCases
+from evalsets.files.collecting import collect
+from evalsets.files.export import case_rows
+from evalsets.files.tables import RawRow, RawTable
+
+
+def typed_cases(rows: Sequence[Mapping[str, Json]]) -> ParsedCases:
+    """Cases from a table, under the rules and limits of files; Invalid names the row."""
+    table = RawTable("grid", _raw(rows))
+    found = collect(table)
+    for line, message in found.problems:
+        where = f"Row {line}: " if line else ""
+        raise Invalid(f"{where}{message.rstrip('.')}.")
+    return found.parsed
+
+
+def _raw(rows: Sequence[Mapping[str, Json]]) -> Iterator[RawRow]:
+    for number, row in enumerate(rows, 1):
+        yield RawRow(number, dict(row))
+
+
+def load_cases(session: Session, name: str, ref: str | int = "latest") -> ParsedCases:
+    """A stored version as the cases it was pushed from."""
+    version = get(session, name, ref)
+    cases = [as_row(case) for case in iter_cases(session, version.version_id)]
+    return ParsedCases(cases, list(version.columns), None, "stored", [])
+
+
+def edited(
+    cases: ParsedCases,
+    *,
+    updates: Mapping[str, Mapping[str, Json]] | None = None,
+    deletes: Sequence[str] = (),
+    additions: Sequence[Mapping[str, Json]] = (),
+) -> ParsedCases:
+    """`cases` with whole flat rows replaced by id, taken out and added; pure.
+
+    Rows are as in a file: `id`, `tags`, `split`, `expected` and inputs. Raises Invalid.
+    """
+    updates = updates or {}
+    known = {case.case_id for case in cases.cases}
+    for case_id in [*updates, *deletes]:
+        if case_id not in known:
+            raise Invalid(f"There is no case {case_id[:60]!r}. Open the data set again.")
+    gone = set(deletes)
+    kept = [
+        updates.get(row_id, flat)
+        for flat in case_rows(cases.cases, "jsonl")
+        if (row_id := str(flat["id"])) not in gone
+    ]
+    return typed_cases([*kept, *additions])
+
+
+def save_edited(
+    session: Session, name: str, parsed: ParsedCases, *, based_on: int, message: str = ""
+) -> DatasetPushed:
+    """Push what `edited` made of version `based_on`; Conflict if a newer one came between."""
+    newest = get(session, name)
+    if newest.version != based_on and newest.hash != parsed.hash:
+        raise Conflict(
+            f"{newest.name} got version {newest.version} from {newest.author} since you opened "
+            f"version {based_on}. Compare the two, then edit version {newest.version}.",
+            code="version_conflict",
+        )
+    return push(session, name, parsed, message=message, source="edited")

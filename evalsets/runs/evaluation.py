@@ -1,0 +1,50 @@
+"""Evaluators frozen for a run: their whole settings, and a judge with its prompt and model."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlmodel import Session
+
+from core.errors import Invalid
+from core.names import split_ref
+from evalsets.evaluators.judge import Judge
+from evalsets.evaluators.kinds import Evaluator
+from evalsets.evaluators.specs import load_evaluator, named, parse_evaluator
+from evalsets.runs.manifest import FrozenEvaluator, FrozenJudge, FrozenModel, find_model
+from prompts import service as prompts
+
+
+def freeze_evaluators(
+    session: Session, specs: Sequence[str | Mapping[str, Any]], models: Sequence[FrozenModel]
+) -> tuple[FrozenEvaluator, ...]:
+    """Every evaluator as it is now; `models` are those of the run, one of which may judge."""
+    parsed = [
+        parse_evaluator(spec) if isinstance(spec, str) else load_evaluator(spec) for spec in specs
+    ]
+    return tuple(_freeze(session, one, models) for one in named(parsed))
+
+
+def _freeze(
+    session: Session, settings: Evaluator, models: Sequence[FrozenModel]
+) -> FrozenEvaluator:
+    judge = _freeze_judge(session, settings, models) if isinstance(settings, Judge) else None
+    return FrozenEvaluator(
+        name=settings.name or settings.kind,
+        spec=settings.model_dump(mode="json", exclude_none=True),
+        judge=judge,
+    )
+
+
+def _freeze_judge(session: Session, judge: Judge, models: Sequence[FrozenModel]) -> FrozenJudge:
+    if judge.model is None and len({model.name for model in models}) != 1:
+        raise Invalid(
+            "The judge does not know which model to ask. Give it a `model` in a YAML file.",
+            param="evaluator",
+        )
+    model = models[0] if judge.model is None else find_model(session, judge.model)
+    if judge.prompt is None:
+        return FrozenJudge(prompt=judge.content(), prompt_name="judge", model=model)
+    found = prompts.get(session, *split_ref(judge.prompt))
+    return FrozenJudge(
+        prompt=found.content, prompt_name=found.name, prompt_version=found.version, model=model
+    )

@@ -1,0 +1,157 @@
+"""What to run: references resolved, everything frozen, and stored with all its cells."""
+
+from decimal import Decimal
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy import insert, literal, select
+from sqlmodel import Session, col
+
+from core.clock import new_id
+from core.errors import Invalid
+from core.jobs import enqueue
+from core.names import split_ref
+from evalsets.datasets import service as datasets
+from evalsets.models import Case, Cell, Run
+from evalsets.runs.evaluation import freeze_evaluators
+from evalsets.runs.manifest import FrozenPrompt, Manifest, build_arms, find_model, parse_binding
+from evalsets.runs.ownership import KIND
+from prompts import service as prompts
+
+MAX_CELLS = 2_000_000
+
+
+class RunRequest(BaseModel):
+    """What to run. `prompts` are NAME[@REF], `dataset` is NAME[@VERSION].
+
+    A parameter that is given more than once makes an arm for each value. `mapping` holds
+    `[PROMPT:]VARIABLE=COLUMN`. `evaluators` are kinds, `kind:argument`, or settings as in a file.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    prompts: tuple[str, ...] = Field(min_length=1)
+    models: tuple[str, ...] = Field(min_length=1)
+    dataset: str
+    repeats: int = Field(default=1, ge=1, le=1000)
+    limit: int | None = Field(default=None, ge=1)
+    params: tuple[tuple[str, Any], ...] = ()
+    mapping: tuple[str, ...] = ()
+    evaluators: tuple[str | dict[str, Any], ...] = ()
+    concurrency: int | None = Field(default=None, ge=1, le=1024)
+    budget: Decimal | None = Field(default=None, gt=0)
+    cache: bool = True
+    title: str = ""
+    idempotency_key: str | None = None
+
+
+class Draft(NamedTuple):
+    """A run with all references resolved, not yet stored."""
+
+    manifest: Manifest
+    dataset: str
+    version: int
+    version_id: int
+    cases: int
+
+
+def resolve(session: Session, request: RunRequest) -> Draft:
+    """Freeze everything that the request names."""
+    dataset = datasets.get(session, *split_ref(request.dataset))
+    frozen = [_freeze_prompt(session, ref) for ref in request.prompts]
+    models = [find_model(session, name) for name in request.models]
+    bindings = [parse_binding(text) for text in request.mapping]
+    manifest = Manifest(
+        arms=build_arms(frozen, models, request.params, bindings),
+        evaluators=freeze_evaluators(session, request.evaluators, models),
+        repeats=request.repeats,
+        limit=request.limit,
+        concurrency=request.concurrency,
+        cache=request.cache,
+        dataset_hash=dataset.hash,
+    )
+    cases = min(dataset.cases, request.limit or dataset.cases)
+    draft = Draft(manifest, dataset.name, dataset.version, dataset.version_id, cases)
+    _check_size(draft)
+    check_priced(manifest, request.budget)
+    return draft
+
+
+def store(session: Session, actor: str, request: RunRequest, draft: Draft) -> str:
+    """Insert the run with all its cells and queue it; its id."""
+    manifest = draft.manifest
+    run = Run(
+        id=new_id(),
+        title=request.title,
+        dataset=draft.dataset,
+        dataset_version=draft.version,
+        version_id=draft.version_id,
+        repeats=manifest.repeats,
+        manifest=manifest.model_dump(mode="json"),
+        budget=request.budget,
+        idempotency_key=request.idempotency_key,
+        total=draft.cases * len(manifest.arms) * manifest.repeats,
+        actor=actor,
+    )
+    session.add(run)
+    session.flush()
+    add_cells(session, run.id, draft.version_id, len(manifest.arms), manifest.repeats, draft.cases)
+    enqueue(session, KIND, run.id)
+    return run.id
+
+
+def add_cells(
+    session: Session, run_id: str, version_id: int, arms: int, repeats: int, cases: int
+) -> None:
+    """All cells, pending: `number` = (position × arms + arm) × repeats + repeat − 1."""
+    for arm in range(arms):
+        for repeat in range(1, repeats + 1):
+            values: dict[str, Any] = {
+                "run_id": literal(run_id),
+                "number": (col(Case.position) * arms + arm) * repeats + (repeat - 1),
+                "arm": literal(arm),
+                "case_ref": col(Case.id),
+                "repeat": literal(repeat),
+                "state": literal("pending"),
+                "cached": literal(False),
+                "interrupted": literal(False),
+                "attempts": literal(0),
+            }
+            rows = select(*values.values()).where(
+                col(Case.version_id) == version_id, col(Case.position) < cases
+            )
+            session.connection().execute(insert(Cell).from_select(list(values), rows))
+
+
+def _freeze_prompt(session: Session, text: str) -> FrozenPrompt:
+    name, ref = split_ref(text)
+    found = prompts.get(session, name, ref)
+    return FrozenPrompt(
+        name=found.name, version=found.version, hash=found.hash, content=found.content
+    )
+
+
+def _check_size(draft: Draft) -> None:
+    cells = draft.cases * len(draft.manifest.arms) * draft.manifest.repeats
+    if cells == 0:
+        raise Invalid(f"{draft.dataset} has no cases. Push a file with rows.", param="dataset")
+    if cells > MAX_CELLS:
+        raise Invalid(
+            f"The run would have {cells:,} cells, more than {MAX_CELLS:,}. Use --limit.",
+            param="limit",
+        )
+
+
+def check_priced(manifest: Manifest, budget: Decimal | None) -> None:
+    """Refuse a budget for what has no price."""
+    if budget is None:
+        return
+    models = [arm.model for arm in manifest.arms]
+    models += [one.judge.model for one in manifest.judges if one.judge is not None]
+    unpriced = sorted({model.name for model in models if model is not None and not model.price})
+    if unpriced:
+        raise Invalid(
+            f"A budget needs prices, and {', '.join(unpriced)} has none. Set --input-price and "
+            "--output-price with `promptstone model add`, or start without --budget.",
+            param="budget",
+        )
