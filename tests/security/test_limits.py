@@ -6,9 +6,9 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
 from pydantic import ValidationError
-from starlette.applications import Starlette
-from starlette.testclient import TestClient
 
 from app.cli.files import read_file
 from app.server import sign_in
@@ -54,7 +54,9 @@ def test_guessed_links_wait_for_no_writer_and_take_no_lock(sqlite_db: Database) 
         token = make_link_token(session, "admin")
     set_context(Context(sqlite_db.settings, sqlite_db, None, None))  # type: ignore[arg-type]
     try:
-        client = TestClient(Starlette(routes=list(sign_in.router.routes)))
+        api = FastAPI()
+        api.include_router(sign_in.router)
+        client = TestClient(api)
         with sqlite_db.session_scope("t"):  # somebody writes for long
             began = time.monotonic()
             assert [client.get(f"/sign-in?token=x{n}").status_code for n in range(20)] == [401] * 20
