@@ -164,7 +164,7 @@ async def test_wait_works_on_the_run_only_where_no_worker_lives(
     assert "running" in seen
     lock = worker_lock(sqlite_db.settings.data)
     assert lock.try_acquire('{"pid": 1}')
-    watched = begin(sqlite_db, "slow-50", cache=False)
+    watched = begin(sqlite_db, "slow-200", cache=False)
     waiting = asyncio.create_task(run_here(sqlite_db, watched))
     await asyncio.sleep(0.6)
     assert run_row(sqlite_db, watched).status == "queued"
