@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from typing import NamedTuple, TypeVar
@@ -18,6 +18,8 @@ from core.jobs import LEASE_SECONDS
 from evalsets.models import Run
 from evalsets.runs.doors import models_of, open_lane, read_doors, renew_lane
 from evalsets.runs.feeders import Feeder
+from evalsets.runs.forecast import earlier_outputs
+from evalsets.runs.lanes import Lane
 from evalsets.runs.ledger import Change
 from evalsets.runs.ownership import End, Owned, leave
 from evalsets.runs.runner import DRAIN_SECONDS, Engine
@@ -72,7 +74,8 @@ async def _work(
         for model, door in zip(models, doors, strict=True)
     ]
     writer = Writer(database, run.claim, run.tally, run.seconds)
-    engine = Engine(run, lanes, writer, Scoring(run.manifest))
+    known = await asyncio.to_thread(_earlier_outputs, database, run, lanes)
+    engine = Engine(run, lanes, writer, Scoring(run.manifest), known)
     _obey(engine, run.wanted)
     for lane in lanes:
         engine.keep(Feeder(database, engine, lane).run())
@@ -91,6 +94,14 @@ async def _work(
     if writer.broken is not None:
         raise writer.broken
     return _end(engine, terms)
+
+
+def _earlier_outputs(database: Database, run: Owned, lanes: Sequence[Lane]) -> list[int | None]:
+    """As the plan guesses, so that a budget above the plan's cost is enough; only where needed."""
+    if run.budget is None and all(lane.gate.limits.tpm is None for lane in lanes):
+        return []
+    with database.read_scope() as session:
+        return earlier_outputs(session, run.manifest.arms)
 
 
 async def _quiet(task: "asyncio.Task[None]") -> None:

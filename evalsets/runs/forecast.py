@@ -106,6 +106,11 @@ def history_of(session: Session, arm: Arm) -> History:
     return History(median_low(outputs), median(latencies))
 
 
+def earlier_outputs(session: Session, arms: Iterable[Arm]) -> list[int | None]:
+    """The median tokens of earlier answers, by arm; None where there is none."""
+    return [history_of(session, arm).output_tokens for arm in arms]
+
+
 def _same(arm: Arm, other: dict[str, Any]) -> bool:
     prompt, model = other.get("prompt") or {}, other.get("model") or {}
     assert arm.prompt is not None

@@ -32,14 +32,23 @@ Why = Literal["pause", "cancel", "budget", "shutdown"]
 class Engine:
     """A run in work: lanes with their slots, the budget, and the leaders of equal calls."""
 
-    def __init__(self, run: Owned, lanes: Sequence[Lane], writer: Writer, scoring: Scoring) -> None:
+    def __init__(
+        self,
+        run: Owned,
+        lanes: Sequence[Lane],
+        writer: Writer,
+        scoring: Scoring,
+        outputs: Sequence[int | None] = (),
+    ) -> None:
+        """`outputs`: what answers of each arm took before, for the first guesses."""
         self.run = run
         self.place = Place(run.claim.ref, run.dataset)
         self.lanes = lanes
         self.writer = writer
         self.scoring = scoring
         self.judges = run.manifest.judges
-        self.guessers = [Guesser() for _ in (*run.manifest.arms, *self.judges)]
+        known = outputs or [None] * len(run.manifest.arms)
+        self.guessers = [*map(Guesser, known), *(Guesser() for _ in self.judges)]
         spent = (run.tally.cost or ZERO) + (run.tally.judge_cost or ZERO) + run.maybe_paid
         self.budget = Budget(run.budget, spent)
         self.open_cells = run.pending

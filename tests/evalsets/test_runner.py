@@ -11,7 +11,8 @@ import pytest
 from core.database import Database
 from core.errors import Conflict, Invalid
 from evalsets.runs.ownership import owned
-from evalsets.runs.service import cancel, pause, resume, retry
+from evalsets.runs.request import RunRequest
+from evalsets.runs.service import cancel, pause, plan, resume, retry
 from evalsets.runs.worker import work
 from tests.support.running import (
     ACTOR,
@@ -291,6 +292,20 @@ async def test_a_budget_pauses_and_a_higher_one_goes_on(db: Database, w: Witness
         resume(db, ACTOR, run_id, Decimal("1.50") if expected == 1 else Decimal(100))
     await work_on(db, run_id)
     assert run_row(db, run_id).status == "completed"
+
+
+async def test_a_budget_above_the_plans_cost_is_enough(sqlite_db: Database, w: Witness) -> None:
+    add_prompt(sqlite_db)
+    add_model(sqlite_db, w, "ok", input_price=Decimal(1), output_price=Decimal(2))
+    add_cases(sqlite_db, 5)
+    await work_on(sqlite_db, begin(sqlite_db, "ok"))
+    again = RunRequest(prompts=("ask",), models=("ok",), dataset="cases", cache=False)
+    cost = plan(sqlite_db, again).cost_usd
+    assert cost is not None
+    assert cost < Decimal("0.0002")  # 256 tokens of every answer would cost twelve times as much
+    run_id = begin(sqlite_db, "ok", cache=False, budget=cost)
+    await work_on(sqlite_db, run_id)
+    assert run_row(sqlite_db, run_id).status == "completed"
 
 
 async def test_an_unpriced_model_with_a_budget_is_refused(sqlite_db: Database, w: Witness) -> None:
