@@ -76,9 +76,7 @@ def provider() -> Iterator[Witness]:
 
 
 @pytest.fixture(scope="module")
-def shell(
-    tmp_path_factory: pytest.TempPathFactory, forking: Forking, provider: Witness
-) -> Shell:
+def shell(tmp_path_factory: pytest.TempPathFactory, forking: Forking, provider: Witness) -> Shell:
     """A folder of the module with a priced and an unpriced model, `ask` and ten cases."""
     found = Shell(tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("files"), forking)
     add_model(found, provider, "priced", "ok", "--input-price", 1, "--output-price", 2)
@@ -89,8 +87,6 @@ def shell(
     return found
 
 
-def add_model(
-    shell: Shell, provider: Witness, name: str, behaviour: str, *more: object
-) -> None:
+def add_model(shell: Shell, provider: Witness, name: str, behaviour: str, *more: object) -> None:
     """A model of the provider; `behaviour` is its id there."""
     shell("model", "add", name, "--base-url", provider.base_url, "--model", behaviour, *more)

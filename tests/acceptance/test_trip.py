@@ -30,7 +30,7 @@ def trip(shell: Shell, provider: Witness) -> dict[str, Any]:
     add_model(shell, provider, "second", "think-1", "--input-price", 1, "--output-price", 2)
     prompt = shell.write("short.prompty", SHORT)
     shell("prompt", "push", prompt, "--message", "first", "--alias", "production")
-    shell("prompt", "push", shell.write("short.prompty", SHORT.replace("brief", "kind")))
+    shell("prompt", "push", shell.write("short.prompty", SHORT.replace("Write", "Please write")))
     shell("dataset", "grid", "people", "--axis", "position=editor,nurse,cook,pilot",
           "--axis", "field=media,health,travel")  # fmt: skip
     asked = ("--prompt", "news/short@production", "--prompt", "news/short", "--model", "priced",
@@ -99,10 +99,8 @@ def test_the_winner_is_promoted_and_can_be_taken_back(shell: Shell, trip: dict[s
     assert (move["from_version"], move["to_version"], move["reason"]) == (1, 2, "12 of 12 good")
     assert shell.json("audit", "list", "--limit", 1)["audits"][0]["action"] == "prompt.alias"
     # The run says what it ran, whatever aliases do later.
-    assert shell.json("run", "show", trip["run"]["id"])["arms"] == [
-        *shell.json("run", "show", trip["run"]["id"])["arms"]
-    ]
-    assert {arm["version"] for arm in trip["run"]["arms"]} == {1, 2}
+    now = shell.json("run", "show", trip["run"]["id"])["arms"]
+    assert [arm["arm"] for arm in now] == [arm["arm"] for arm in trip["run"]["arms"]]
 
 
 def test_what_went_out_comes_in_again(shell: Shell, trip: dict[str, Any]) -> None:
