@@ -6,6 +6,7 @@ any of them.
 """
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ from core.clock import new_id, utcnow
 from core.database import Database
 
 State = Literal["sent", "succeeded", "failed", "stopped", "interrupted", "unknown"]
+log = logging.getLogger("promptstone.generations")
 PAID = "The server stopped during this call; it may have been paid. Run it again if you need it."
 
 
@@ -199,6 +201,9 @@ class Generations:
             error = PAID if state == "interrupted" else None
         except ChatError as failed:
             state, error = "failed", failed.failure.message
+        except Exception as failed:  # whoever follows the call must learn that it has ended
+            log.exception("generation %s failed", generation_id)
+            state, error = "failed", f"The call failed: {type(failed).__name__}. Report this."
         ending = asyncio.to_thread(self._save, generation_id, live, call, state, error, answer)
         try:
             await ending
