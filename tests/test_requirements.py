@@ -1,6 +1,10 @@
 """The lock: every package pinned with hashes, none that is known to be bad, none below its floor."""
 
+import hashlib
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -54,3 +58,38 @@ HASH = " \\\n    --hash=sha256:00\n"
 )
 def test_the_check_sees(lock: str) -> None:
     assert problems(lock)
+
+
+def _wheel(folder: Path) -> Path:
+    """A package of one empty module."""
+    file = folder / "tiny_stone-1.0-py3-none-any.whl"
+    info = "tiny_stone-1.0.dist-info"
+    with zipfile.ZipFile(file, "w") as wheel:
+        wheel.writestr("tiny_stone.py", "")
+        wheel.writestr(
+            f"{info}/METADATA", "Metadata-Version: 2.1\nName: tiny-stone\nVersion: 1.0\n"
+        )
+        wheel.writestr(
+            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+        )
+        wheel.writestr(f"{info}/RECORD", "")
+    return file
+
+
+def test_a_package_with_another_hash_is_not_installed(tmp_path: Path) -> None:
+    """With the options of the Makefile, and a package that is here already."""
+    makefile = (REQUIREMENTS.parent / "Makefile").read_text()
+    installs = [line for line in makefile.splitlines() if "install" in line and "-r req" in line]
+    assert installs
+    assert all("--require-hashes" in line for line in installs)
+    wheel, lock = _wheel(tmp_path), tmp_path / "lock.txt"
+    good = hashlib.sha256(wheel.read_bytes()).hexdigest()
+    install = [sys.executable, "-m", "pip", "install", "-q", "--require-hashes", "--no-index",
+               "--disable-pip-version-check", "--find-links", str(tmp_path), "-r", str(lock)]  # fmt: skip
+    for digest, taken in (("0" * 64, False), (good, True)):
+        lock.write_text(f"tiny-stone==1.0 --hash=sha256:{digest}\n")
+        done = subprocess.run(
+            [*install, "--target", str(tmp_path / "out")], capture_output=True, text=True
+        )
+        assert (done.returncode == 0) is taken, done.stderr
+        assert (tmp_path / "out" / "tiny_stone.py").exists() is taken
