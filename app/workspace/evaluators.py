@@ -72,7 +72,10 @@ def one(chosen: str) -> None:
 
 
 def _filled(kind: str) -> dict[str, Any]:
-    given = forms.settings_form(KINDS[kind], f"evaluator_{kind}", skip=frozenset({"kind", "name"}))
+    offers = {"model": choices.choices().models} if kind == "judge" else {}
+    given = forms.settings_form(
+        KINDS[kind], f"evaluator_{kind}", skip=frozenset({"kind", "name"}), offers=offers
+    )
     spec = {"kind": kind, **given}
     fault = choices.is_valid(ADAPTER, spec)
     if fault is not None and len(spec) > 1:

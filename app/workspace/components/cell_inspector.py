@@ -97,7 +97,14 @@ def _press(run_id: str, number: int, label: str) -> None:
 def _scores(found: CellDetail) -> None:
     for score in found.scores:
         value = raw("numbers.unscored") if score.value is None else f"{score.value:g}"
-        st.text(f"{score.evaluator}: {value} · {visible(score.reason)}")
+        said = f"{score.evaluator}: {value}"
+        st.text(f"{said} · {visible(score.reason)}" if score.reason else said)
+        if score.judge_output is not None:
+            with st.expander(t("runs.judge_said", name=score.evaluator)):
+                output.output(
+                    score.judge_output, key=f"judge_output_{score.evaluator}",
+                    label=raw("runs.judge_said", name=score.evaluator),
+                )  # fmt: skip
 
 
 def _evidence(found: CellDetail) -> None:

@@ -17,7 +17,9 @@ from evalsets.models import Dataset
 from prompts import service
 from prompts.models import PromptSummary
 
-KINDS = ("exact", "contains", "regex", "json_schema", "length", "latency", "cost")
+KINDS = ("exact", "contains", "regex", "json_schema", "length", "latency", "cost", "judge")
+NEW_JUDGE = "judge"
+"""Asks for its rubric and model before it can be planned; `judge:RUBRIC` is whole already."""
 
 
 class Choices(NamedTuple):

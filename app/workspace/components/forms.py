@@ -2,6 +2,7 @@
 
 import json
 import types
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 import streamlit as st
@@ -13,13 +14,27 @@ from app.workspace.components.plain import plain
 _LONG = {"rubric", "definition", "pattern"}
 
 
-def settings_form(settings: type[BaseModel], key: str, *, skip: frozenset[str]) -> dict[str, Any]:
-    """What is filled in, by field name; an empty field is left out, so that its default holds."""
+def settings_form(
+    settings: type[BaseModel],
+    key: str,
+    *,
+    skip: frozenset[str],
+    offers: Mapping[str, Sequence[str]] | None = None,
+) -> dict[str, Any]:
+    """What is filled in, by field name; an empty field is left out, so that its default holds.
+
+    A field of `offers` takes one of the names that stand there.
+    """
     found: dict[str, Any] = {}
     for name, field in settings.model_fields.items():
         if name in skip:
             continue
-        value = _field(name, field, f"{key}_{name}")
+        names = (offers or {}).get(name)
+        value = (
+            _field(name, field, f"{key}_{name}")
+            if names is None
+            else _one_of(name, field, f"{key}_{name}", names)
+        )
         if value not in (None, ""):
             found[name] = value
     return found
@@ -41,6 +56,11 @@ def _field(name: str, field: FieldInfo, key: str) -> Any:
     if name in _LONG:
         return st.text_area(label, key=key, help=note, height=90)
     return st.text_input(label, key=key, help=note)
+
+
+def _one_of(name: str, field: FieldInfo, key: str, names: Sequence[str]) -> str | None:
+    note = plain(field.description) if field.description else None
+    return st.selectbox(plain(name), names, index=None, key=key, help=note, placeholder="")
 
 
 def _kind(annotation: Any) -> Any:

@@ -6,7 +6,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from app.server import context
-from app.workspace.components import access, choices, drawer, numbers, url
+from app.workspace.components import access, choices, drawer, judges, numbers, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.clock import new_id
@@ -46,6 +46,7 @@ def _body() -> None:
         t("runs.evaluators"), offered.evaluators, key="plan_evaluators", accept_new_options=True,
         help=t("runs.evaluators_help"), placeholder=raw("runs.choose"),
     )  # fmt: skip
+    judge = judges.fields(offered.models, models) if choices.NEW_JUDGE in evaluators else None
     left, middle, right = st.columns(3, wrap=False)
     repeats = left.number_input(t("runs.repeats"), 1, 100, 1, key="plan_repeats")
     limit = middle.number_input(
@@ -58,7 +59,10 @@ def _body() -> None:
     if not (prompts and models and dataset):
         st.caption(t("runs.plan_incomplete"))
         return
-    saved = choices.saved_evaluators()
+    if choices.NEW_JUDGE in evaluators and judge is None:
+        st.caption(t("runs.judge_incomplete"))
+        return
+    saved = choices.saved_evaluators() | ({choices.NEW_JUDGE: judge} if judge else {})
     try:
         request = runs.RunRequest(
             prompts=tuple(prompts),
