@@ -89,7 +89,7 @@ def one(run_id: str) -> None:
         live.live(lambda: run_header.progress(run_id), alive=alive)
         tab = url.choice(
             "runs", "tab", list(TABS), lambda c: raw(f"runs.tab_{c}"), raw("runs.title"),
-            clears=("sel", "after", "f"),
+            clears=("sel", "after", "before", "f", "score", "bound", "at"),
         )  # fmt: skip
         TABS[tab](run_id)
 

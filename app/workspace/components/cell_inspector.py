@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.workspace.components import access, cells, numbers, output, states, table, url
+from app.workspace.components import access, cells, matrix, numbers, output, states, table, url
 from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
 from evalsets.labels.queues import pick_label
@@ -91,6 +91,7 @@ def _label(run_id: str, number: int, mine: str | None) -> None:
 
 
 def _press(run_id: str, number: int, label: str) -> None:
+    matrix.release()
     access.act(lambda session: pick_label(session, run_id, number, checked(label)))
 
 

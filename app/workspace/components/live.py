@@ -18,3 +18,8 @@ def live(draw: Callable[[], bool], *, alive: bool, every: str = "1s") -> None:
             st.rerun()
 
     polled()
+
+
+def quietly(draw: Callable[[], None], *, alive: bool, every: str = "1s") -> None:
+    """Draw now and, while `alive`, again `every` second, and never the whole page."""
+    st.fragment(draw, run_every=every if alive else None)()

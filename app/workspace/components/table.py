@@ -12,6 +12,7 @@ from app.workspace.strings import t
 
 PAGE = 50
 ROW_PIXELS = 35
+_CURSOR = ("after", "before", "f", "base", "score", "bound", "at", "matrix_q")
 
 
 def catalogue(
@@ -82,7 +83,7 @@ def grid(
 
     Its key holds the cursor, or an old selection would point at a new row.
     """
-    cursor = "_".join(url.get(name) or "" for name in ("after", "before", "f", "base"))
+    cursor = "_".join(url.get(name) or "" for name in _CURSOR)
     key = f"{page}_grid_{cursor}"
 
     def picked() -> None:

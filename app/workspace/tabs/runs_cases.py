@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.workspace.components import access, cell_inspector, states, table, url
+from app.workspace.components import access, cell_inspector, matrix, scores, states, table, url
 from app.workspace.components.plain import preview
 from app.workspace.strings import raw, t
 from evalsets.labels.state import label_state
@@ -18,6 +18,7 @@ FILTERS = ("all", "failed", "different", "unlabeled", "worse")
 def draw(run_id: str) -> None:
     with access.reading() as session:
         run = get_run(session, run_id)
+        names = scores.evaluators(session, run)
     arms = arm_names(run)
     with st.container(horizontal=True, vertical_alignment="bottom"):
         shown = url.choice(
@@ -28,10 +29,11 @@ def draw(run_id: str) -> None:
             t("table.search"), key="matrix_q", bind="query-params", type="search", live="300ms",
             placeholder=raw("table.search"), label_visibility="collapsed", width=200,
         )  # fmt: skip
+        score = scores.draw(names if shown != "worse" else ())
         base = _base(arms)
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        first = _worse(run, base) if shown == "worse" else _matrix(run, shown, text)
+        first = _worse(run, base) if shown == "worse" else _matrix(run, shown, text, score)
     if first is None:
         st.caption(t("runs.no_cells"))
         return
@@ -55,32 +57,38 @@ def _base(arms: tuple[str, ...]) -> int:
     return arms.index(picked)
 
 
-def _matrix(run: Run, shown: str, text: str) -> int | None:
+def _matrix(run: Run, shown: str, text: str, score: scores.Picked) -> int | None:
     """The page; returns its first cell."""
     after, before = url.get("after"), url.get("before")
-    with access.reading() as session:
-        page = matrix_page(
-            session,
-            run.id,
-            show=shown,  # type: ignore[arg-type]
-            text=text,
-            after=int(after) if after else None,
-            before=int(before) if before else None,
-        )
+
+    def read() -> MatrixPage:
+        with access.reading() as session:
+            return matrix_page(
+                session,
+                run.id,
+                show=shown,  # type: ignore[arg-type]
+                score=score.filter,
+                text=text,
+                after=int(after) if after else None,
+                before=int(before) if before else None,
+            )
+
+    page = matrix.held(run, (shown, score.filter, text, after, before), read)
+    matrix.news(run)
     if not page.rows:
         return None
-    _grid(run, page)
+    _grid(run, page, score.evaluator)
     table.pager("matrix", before=page.before, after=page.after, both=True)
     return next(cell.number for cell in page.rows[0].cells if cell is not None)
 
 
-def _grid(run: Run, page: MatrixPage) -> None:
+def _grid(run: Run, page: MatrixPage, evaluator: str | None) -> None:
     rows = []
     for row in page.rows:
         name = f"{row.case_id} · {row.repeat}" if run.repeats > 1 else row.case_id
         shown = {"case": name}
         for place, cell in enumerate(row.cells):
-            shown[f"arm_{place}"] = "" if cell is None else _cell(cell)
+            shown[f"arm_{place}"] = "" if cell is None else _cell(cell, evaluator)
         rows.append(shown)
     headers = {"case": raw("columns.case")}
     headers |= {f"arm_{place}": name for place, name in enumerate(page.arms)}
@@ -103,13 +111,14 @@ def _width(page: MatrixPage) -> int:
     return 300 if len(page.arms) < 3 else 220
 
 
-def _cell(cell: MatrixCell) -> str:
+def _cell(cell: MatrixCell, evaluator: str | None) -> str:
     if cell.state != "succeeded":
         text = cell.error if cell.state == "failed" else ""
         return f"{states.SIGNS[cell.state]} {preview(text)}".strip()
     said = cell.label.state.value if cell.label is not None else ""
     sign = states.SIGNS.get(said, "")
-    return f"{sign} {preview(cell.preview)}".strip()
+    score = "" if evaluator is None else f"[{scores.shown(cell.scores.get(evaluator))}]"
+    return " ".join(filter(None, [sign, score, preview(cell.preview)]))
 
 
 def _worse(run: Run, base: int) -> int | None:
