@@ -21,6 +21,7 @@ import tempfile
 import time
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -70,10 +71,11 @@ def tree_memory(pid: int) -> int:
     return total
 
 
-def child_bare(base_url: str, cells: int, model: str) -> None:
+def child_bare(base_url: str, cells: int, model: str, loop: str) -> None:
     """The least that can be done: aiohttp and orjson, 64 workers over an iterator."""
     import aiohttp
     import orjson
+    import uvloop
 
     async def main() -> None:
         numbers = iter(range(cells))
@@ -95,14 +97,8 @@ def child_bare(base_url: str, cells: int, model: str) -> None:
             await asyncio.gather(*(worker() for _ in range(IN_FLIGHT)))
 
     started = time.perf_counter()
-    run(main())
+    (uvloop.run if loop == "uvloop" else asyncio.run)(main())
     report(cells, started)
-
-
-def run(main: object) -> None:
-    """asyncio as the worker runs it."""
-
-    asyncio.run(main)
 
 
 def report(cells: int, started: float) -> None:
@@ -116,21 +112,28 @@ def report(cells: int, started: float) -> None:
     print(json.dumps(figures), flush=True)
 
 
-def child_ours(data: str, base_url: str, cells: int, model: str, watch: bool) -> None:
-    """A whole run of the engine on a fresh SQLite database."""
+def child_prepare(data: str, base_url: str, cells: int, model: str) -> None:
+    """A fresh SQLite database with a queued run."""
     from core.database import Database
     from core.migrate import migrate
     from core.settings import load_settings
-    from evalsets.runs.worker import run_here
 
     database = Database(load_settings(Path(data)))
     migrate(database)
-    run_id = prepare(database, base_url, cells, model)
+    print(json.dumps({"run": prepare(database, base_url, cells, model)}), flush=True)
+
+
+def child_ours(data: str, run_id: str, cells: int, watch: bool) -> None:
+    """The engine on a run that waits; `idle` is the process with everything imported."""
+    from core.database import Database
+    from core.settings import load_settings
+    from evalsets.runs.worker import run_here, serve
+
+    database = Database(load_settings(Path(data)))
     idle = tree_memory(os.getpid())
     before, started = tree_cpu(os.getpid()), time.perf_counter()
     peak = Peak(os.getpid()) if watch else None
-
-    row = asyncio.run(run_here(database, run_id))
+    row = serve(run_here(database, run_id))
     wall, cpu = time.perf_counter() - started, tree_cpu(os.getpid()) - before
     assert row.succeeded == cells, f"{row.succeeded} of {cells} answered"
     figures = {"cells": cells, "wall": wall, "cpu": cpu, "idle": idle}
@@ -189,7 +192,7 @@ def prepare(database: object, base_url: str, cells: int, model: str) -> str:
 # -- the parent ------------------------------------------------------------------------------
 
 
-def child(*arguments: object) -> dict[str, float]:
+def child(*arguments: object) -> dict[str, Any]:
     """Run a part of this file in a process of its own; what it reports."""
     command = [sys.executable, __file__, "--child", *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True)
@@ -199,12 +202,13 @@ def child(*arguments: object) -> dict[str, float]:
 def ours(base_url: str, cells: int, model: str = "ok", *, watch: bool = False) -> dict[str, float]:
     """The engine on a fresh data folder; watching its memory costs CPU of its own."""
     with tempfile.TemporaryDirectory() as data:
-        return child("ours", data, base_url, cells, model, int(watch))
+        run_id = child("prepare", data, base_url, cells, model)["run"]
+        return child("ours", data, run_id, cells, int(watch))
 
 
-def bare(base_url: str, cells: int, model: str = "ok") -> dict[str, float]:
+def bare(base_url: str, cells: int, loop: str = "asyncio") -> dict[str, float]:
     """The bare loop."""
-    return child("bare", base_url, cells, model)
+    return child("bare", base_url, cells, "ok", loop)
 
 
 class Promptfoo:
@@ -294,7 +298,11 @@ def slope(small: dict[str, float], large: dict[str, float]) -> float:
 
 def measure_cpu(base_url: str, cells: int, rounds: int, peer: Promptfoo | None) -> None:
     few = cells // 8
-    subjects = {"bare loop": bare, "promptstone": ours}
+    subjects = {
+        "bare loop": bare,
+        "bare loop on uvloop": lambda url, n: bare(url, n, "uvloop"),
+        "promptstone": ours,
+    }
     if peer is not None:
         subjects["promptfoo"] = lambda url, n: peer.run(url, n)
     found: dict[str, list[float]] = {name: [] for name in subjects}
@@ -335,11 +343,13 @@ def verdict(what: str, figure: float, most: float, unit: str) -> None:
 def be_child(kind: str, rest: list[str]) -> None:
     """The part of this file that a parent asked for."""
     if kind == "bare":
-        child_bare(rest[0], int(rest[1]), rest[2])
+        child_bare(rest[0], int(rest[1]), rest[2], rest[3])
+    elif kind == "prepare":
+        child_prepare(rest[0], rest[1], int(rest[2]), rest[3])
     elif kind == "watch":
         child_watch(int(rest[0]))
     else:
-        child_ours(rest[0], rest[1], int(rest[2]), rest[3], rest[4] == "1")
+        child_ours(rest[0], rest[1], int(rest[2]), rest[3] == "1")
 
 
 def main() -> None:

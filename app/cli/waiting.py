@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 def wait_for(run_id: str) -> str:
     """The state in which the run ended; Ctrl+C pauses what this process works on."""
-    import uvloop
+    from evalsets.runs.worker import serve
 
-    return uvloop.run(_wait(run_id))
+    return serve(_wait(run_id))
 
 
 async def _wait(run_id: str) -> str:

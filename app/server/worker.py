@@ -26,9 +26,9 @@ def main() -> int:
 
 def serve(settings: Settings) -> int:
     """Work until SIGTERM or SIGINT; what is in flight then is kept, for at most 10 s."""
-    import uvloop
+    from evalsets.runs import worker
 
-    uvloop.run(_work(settings))
+    worker.serve(_work(settings))
     return 0
 
 

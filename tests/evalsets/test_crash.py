@@ -54,6 +54,7 @@ def attempts(db: Database, run_id: str) -> list[Attempt]:
         return list(session.exec(query))
 
 
+@pytest.mark.timeout(1800 if DEEP else 180)
 async def test_kill_9_loses_nothing_and_sends_nothing_again(db: Database, w: Witness) -> None:
     kills_wanted = KILLS if db.is_sqlite or DEEP else KILLS // 2
     cells = kills_wanted * 30
@@ -82,7 +83,7 @@ async def test_kill_9_loses_nothing_and_sends_nothing_again(db: Database, w: Wit
             if run_row(db, run_id).status == "completed":
                 break
         start()
-        await until(lambda: run_row(db, run_id).status == "completed", 120)
+        await until(lambda: run_row(db, run_id).status == "completed", 300)
     run, counts = run_row(db, run_id), w.counts()
     ledger = attempts(db, run_id)
     lost = [one for one in ledger if one.outcome == "interrupted"]
