@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from connectors import demo_server
 from connectors.chat import ChatClient
@@ -38,6 +39,20 @@ def model_file() -> Path:
     if not path.is_file():
         raise Unavailable(f"The demo model is not here ({path.name} is missing). Run `make setup`.")
     return path
+
+
+def demo_state(data_dir: Path) -> Literal["ready", "asleep", "missing"]:
+    """Whether the server lives, would start at the next call, or cannot; asks it nothing."""
+    try:
+        pid = int(json.loads((data_dir / "demo" / "server.json").read_bytes())["pid"])
+        os.kill(pid, 0)
+    except (OSError, ValueError, KeyError, TypeError):
+        try:
+            model_file()
+        except Unavailable:
+            return "missing"
+        return "asleep"
+    return "ready"
 
 
 _held: dict[Path, int] = {}

@@ -84,7 +84,7 @@ def one(name: str) -> None:
         )
         tab = url.choice(
             "datasets", "tab", list(TABS), lambda c: raw(f"datasets.tab_{c}"),
-            raw("datasets.title"), clears=("sel", "after"),
+            raw("datasets.title"), clears=("sel", "after", "edit"),
         )  # fmt: skip
         TABS[tab](version)
 

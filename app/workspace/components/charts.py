@@ -13,6 +13,8 @@ MOST_ARMS = 6
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _GRAY = "#808891"
 _ROW = 46
+_SIGNED = "(datum.value > 0 ? '+' : datum.value < 0 ? '\u2212' : '') + abs(round(datum.value))"
+"""Labels of an axis in points: +20, 0, −60."""
 
 
 class Point(NamedTuple):
@@ -41,10 +43,14 @@ def shares(points: Sequence[Point], arms: Sequence[str], alt_text: str) -> None:
 
 
 def differences(points: Sequence[Point], arms: Sequence[str], alt_text: str) -> None:
-    """Candidate minus baseline: dot and 95 % rule around zero."""
+    """Candidate minus baseline in points: dot and 95 % rule around zero."""
     reach = max((max(abs(p.low), abs(p.high)) for p in points), default=0.1)
-    reach = min(1.0, round(reach * 1.15 + 0.05, 1))
-    _intervals(points, arms, alt_text, (-reach, reach), zero=True)
+    reach = 100 * min(1.0, round(reach * 1.15 + 0.05, 1))
+    in_points = [
+        point._replace(value=100 * point.value, low=100 * point.low, high=100 * point.high)
+        for point in points
+    ]
+    _intervals(in_points, arms, alt_text, (-reach, reach), zero=True)
 
 
 def _intervals(
@@ -59,10 +65,13 @@ def _intervals(
         return
     data = alt.Data(values=[point._asdict() for point in points])
     order = [point.arm for point in points]
-    x = alt.X(
-        "value:Q", scale=alt.Scale(domain=list(domain)), title=None,
-        axis=alt.Axis(format="+.0%" if zero else ".0%", grid=True, tickCount=5),
-    )  # fmt: skip
+    axis = (
+        alt.Axis(labelExpr=_SIGNED, grid=True, tickCount=5)
+        if zero
+        else alt.Axis(format=".0%", grid=True, tickCount=5)
+    )
+    title = raw("charts.points") if zero else None
+    x = alt.X("value:Q", scale=alt.Scale(domain=list(domain)), title=title, axis=axis)
     y = alt.Y("arm:N", sort=order, axis=None)
     plain = alt.Chart(data).encode(y=y, color=_color(arms))
     rule = plain.mark_rule(strokeWidth=3).encode(
@@ -76,7 +85,7 @@ def _intervals(
     if zero:
         line = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 3], color=_GRAY)
         layers.insert(0, line.encode(x="zero:Q"))
-    _draw(alt.layer(*layers), _ROW * len(points) + 36, alt_text)
+    _draw(alt.layer(*layers), _ROW * len(points) + (56 if zero else 36), alt_text)
 
 
 def latency(rows: Sequence[Mapping[str, object]], arms: Sequence[str], alt_text: str) -> None:

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import streamlit as st
 
+from app.server import context
+from app.server.liveness import worker_alive
 from app.workspace import strings
 from app.workspace.components import access, navigation, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
+from connectors.demo import demo_state
 from core.drafts import recent
 from core.models import User
 from core.users import set_language
@@ -68,3 +71,12 @@ def _foot(user: User) -> None:
             required=True,
             label_visibility="collapsed",
         )
+    _states()
+
+
+def _states() -> None:
+    """Whether runs are taken, and whether the embedded model is awake: two cheap looks."""
+    here = context.current()
+    worker = "worker_runs" if worker_alive(here.database) else "worker_gone"
+    demo = f"demo_{demo_state(here.settings.data)}"
+    st.caption(f"{t(f'sidebar.{worker}')} · {t(f'sidebar.{demo}')}")

@@ -7,12 +7,16 @@ import streamlit as st
 from app.workspace.components import access, table, url
 from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
+from app.workspace.tabs import datasets_edit
 from evalsets.datasets import cases as dataset_cases
 from evalsets.datasets.cases import CasePublic
 from evalsets.datasets.service import DatasetPublic
 
 
 def draw(version: DatasetPublic) -> None:
+    if datasets_edit.active(version):
+        datasets_edit.draw(version)
+        return
     split, search = _filters(version)
     after = url.get("after")
     with access.reading() as session:
@@ -59,6 +63,11 @@ def _filters(version: DatasetPublic) -> tuple[str | None, str | None]:
             live="300ms", placeholder=raw("table.search"), label_visibility="collapsed", width=260,
         )  # fmt: skip
         split = table.facet("datasets", "split", splits, raw("columns.case_split"))
+        if version.version == version.newest:
+            st.button(
+                t("datasets.edit"), key="datasets_edit", icon=":material/edit:",
+                on_click=datasets_edit.begin,
+            )  # fmt: skip
     return split, search or None
 
 

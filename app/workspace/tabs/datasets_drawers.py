@@ -10,6 +10,7 @@ import streamlit as st
 from app.workspace.components import access, drawer, numbers, table, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
+from app.workspace.tabs import datasets_edit
 from core.errors import PromptstoneError
 from core.names import slug
 from evalsets.datasets import edits as dataset_edits
@@ -26,12 +27,13 @@ ICONS = {
     "table": ":material/table_rows:",
 }
 _TYPES = ["csv", "tsv", "jsonl", "json", "xlsx", "parquet"]
-_SUGGESTED = 8
+_MOST_COLUMNS = 100
 
 
 def more() -> dict[str, Callable[[], None]]:
     """What the More menu of a data set offers, by string key."""
     return {
+        "datasets.edit": datasets_edit.begin,
         "datasets.new_version": partial(url.open_drawer, "file"),
         "datasets.export": partial(url.open_drawer, "export"),
     }
@@ -42,6 +44,7 @@ def draw(name: str | None) -> None:
     bodies = {"file": lambda: _file(name), "grid": _grid, "table": _table}
     if name is not None:
         bodies["export"] = lambda: _export(name)
+        bodies["cases"] = lambda: datasets_edit.drawer_body(name)
     which = url.drawer()
     if which in bodies:
         drawer.drawer(t(f"datasets.drawer_{which}"), bodies[which], width=620)
@@ -143,7 +146,7 @@ def _grid() -> None:
 
 def _table() -> None:
     names = st.text_input(t("datasets.columns_field"), value="question, expected")
-    columns = [part.strip() for part in names.split(",") if part.strip()][:_SUGGESTED]
+    columns = [part.strip() for part in names.split(",") if part.strip()][:_MOST_COLUMNS]
     frame = pd.DataFrame({column: [""] * 3 for column in columns}, dtype="object")
     edited = st.data_editor(
         frame, key=f"typed_{'_'.join(columns)}", num_rows="dynamic", hide_index=True,

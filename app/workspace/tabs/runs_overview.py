@@ -40,7 +40,7 @@ def _row(run: Run, arm: ArmReport) -> dict[str, str]:
         "latency": " / ".join(map(numbers.span, spans)),
         "cost": numbers.MISSING if run.imported else numbers.money(arm.cost),
         "per_good": numbers.MISSING,
-        "tokens": " / ".join(map(numbers.short_count, (arm.input_tokens, arm.output_tokens))),
+        "tokens": _tokens(run, arm),
         "failed": numbers.count(arm.failed) if arm.failed else numbers.MISSING,
     }
     if labels.good and not run.imported:
@@ -48,6 +48,13 @@ def _row(run: Run, arm: ArmReport) -> dict[str, str]:
     for name, score in arm.scores.items():
         row[f"score_{name}"] = numbers.score(score.mean, score.ci95)
     return row
+
+
+def _tokens(run: Run, arm: ArmReport) -> str:
+    """Of an imported run they are known only where its file told them."""
+    if run.imported and not arm.input_tokens and not arm.output_tokens:
+        return numbers.MISSING
+    return " / ".join(map(numbers.short_count, (arm.input_tokens, arm.output_tokens)))
 
 
 def _charts(arms: Sequence[ArmReport], points: Sequence[Mapping[str, object]]) -> None:
