@@ -353,7 +353,7 @@ def be_child(kind: str, rest: list[str]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="What a batch costs beside its calls.")
     parser.add_argument("--cells", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--skip-promptfoo", action="store_true")

@@ -9,8 +9,9 @@ from sqlalchemy import func
 from sqlalchemy import select as sql_select
 from sqlmodel import Session, col, select
 
+from evalsets.labels.state import label_state
 from evalsets.models import Answer, Cell
-from evalsets.runs.cells import RunCells, load_cells
+from evalsets.runs.cells import get_run, load_cells
 from evalsets.runs.ledger import ZERO
 from evalsets.statistics.cells import values_by_case
 from evalsets.statistics.scores import MeanScore, mean_score
@@ -52,15 +53,22 @@ class ArmReport:
 
 def arm_reports(session: Session, run_id: str) -> list[ArmReport]:
     """Every arm in the manifest's order."""
-    cells = load_cells(session, run_id)
+    arms = get_run(session, run_id).manifest["arms"]
     counts = _counts(session, run_id)
-    spent = [_spent(session, run_id, arm) for arm in range(len(cells.arms))]
-    labels = share_of_labels(session, run_id)
-    succeeded = [counts.get((arm, "succeeded"), 0) for arm in range(len(cells.arms))]
-    per_good = costs_per_good(session, run_id, [one.cost for one in spent], succeeded)
-    scores = _scores(session, run_id, cells)
+    spent = [_spent(session, run_id, arm) for arm in range(len(arms))]
+    succeeded = [counts.get((arm, "succeeded"), 0) for arm in range(len(arms))]
+    if label_state(session, run_id).votes:
+        labels = share_of_labels(session, run_id)
+        per_good = costs_per_good(session, run_id, [one.cost for one in spent], succeeded)
+    else:  # the cells of a large run need not be read for nothing
+        labels = [
+            ArmLabels(arm["name"], 0, 0, 0, done, 0, None, None)
+            for arm, done in zip(arms, succeeded, strict=True)
+        ]
+        per_good = [CostPerGood(None, None, None)] * len(arms)
+    scores = _scores(session, run_id)
     reports: list[ArmReport] = []
-    for arm, frozen in enumerate(cells.run.manifest["arms"]):
+    for arm, frozen in enumerate(arms):
         prompt, model = frozen.get("prompt") or {}, frozen.get("model") or {}
         states = [counts.get((arm, state), 0) for state in ("pending", "succeeded", "failed")]
         reports.append(
@@ -80,11 +88,17 @@ def arm_reports(session: Session, run_id: str) -> list[ArmReport]:
                 ttft_ms=_quantiles(session, run_id, arm, col(Answer.ttft_ms)),
                 input_tokens=spent[arm].input_tokens,
                 output_tokens=spent[arm].output_tokens,
-                cost=spent[arm].cost,
+                cost=spent[arm].cost if states[1] or _is_priced(model) else None,
                 cost_per_good=per_good[arm],
             )
         )
     return reports
+
+
+def _is_priced(model: Mapping[str, Any]) -> bool:
+    """Without an answer there is no cost to tell it by; unpriced is never 0."""
+    settings = model.get("settings") or {}
+    return None not in (settings.get("input_price"), settings.get("output_price"))
 
 
 def _counts(session: Session, run_id: str) -> dict[tuple[int, str], int]:
@@ -147,9 +161,13 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     return values[low] + (values[high] - values[low]) * (place - low)
 
 
-def _scores(session: Session, run_id: str, cells: RunCells) -> dict[str, list[MeanScore]]:
+def _scores(session: Session, run_id: str) -> dict[str, list[MeanScore]]:
     found: dict[str, list[MeanScore]] = {}
-    for name in evaluators_of(session, run_id):
+    names = evaluators_of(session, run_id)
+    if not names:
+        return found
+    cells = load_cells(session, run_id)
+    for name in names:
         values = scores_of(session, run_id, name)
         found[name] = [
             mean_score(values_by_case(score_values(rows, values))) for rows in cells.by_arm()

@@ -157,4 +157,5 @@ class _Reader:
             raise self._wrong(line, f"this case_id has another expected in line {known.line}")
 
     def _wrong(self, line: int, what: str) -> Invalid:
-        return Invalid(f"{self._name}, line {line}: {what.rstrip('.')}. Correct the line.")
+        remedy = "" if ". " in what else " Correct the line."
+        return Invalid(f"{self._name}, line {line}: {what.rstrip('.')}.{remedy}")

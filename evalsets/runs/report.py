@@ -102,10 +102,12 @@ def _interval(interval: Interval | None) -> list[float] | None:
 
 
 def gate_figures(session: Session, run_id: str) -> list[ArmFigures]:
-    """What gates may name, of every arm."""
+    """What gates may name, of every arm; an evaluator that has scored nothing yet is null."""
     found: list[ArmFigures] = []
+    asked = [one["name"] for one in get_run(session, run_id).manifest.get("evaluators") or ()]
     for report in arm_reports(session, run_id):
-        figures: dict[str, Figure] = {name: score.mean for name, score in report.scores.items()}
+        figures: dict[str, Figure] = dict.fromkeys(asked)
+        figures |= {name: score.mean for name, score in report.scores.items()}
         figures |= {
             "share_good": report.labels.share,
             "errors": report.failed,
