@@ -31,4 +31,5 @@ url.announce()
 sidebar.draw(user)
 with st.sidebar:
     keys.mount(navigation.FIELDS.get(page.url_path, {}))
+    sidebar.states()
 page.run()

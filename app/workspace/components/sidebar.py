@@ -71,10 +71,9 @@ def _foot(user: User) -> None:
             required=True,
             label_visibility="collapsed",
         )
-    _states()
 
 
-def _states() -> None:
+def states() -> None:
     """Whether runs are taken, and whether the embedded model is awake: two cheap looks."""
     here = context.current()
     worker = "worker_runs" if worker_alive(here.database) else "worker_gone"
