@@ -123,7 +123,7 @@ def test_a_worker_ends_with_its_killed_parent(source: str) -> None:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    deadline = time.monotonic() + 4 + SLACK
+    deadline = time.monotonic() + 20  # two seconds of computing may take many on a busy machine
     while alive(pid) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not alive(pid)
