@@ -70,13 +70,23 @@ def check_local_filesystem(path: Path, mounts: str | None = None) -> None:
         )
 
 
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise Unavailable(
+            f"The data folder {folder} cannot be made ({error.strerror}). Choose another with "
+            "--data-dir or PROMPTSTONE_DATA_DIR."
+        ) from error
+
+
 class Database:
     """The engines of one process and the only two ways to a session."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.is_sqlite = settings.url.startswith("sqlite")
-        settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _make_folder(settings.data)
         if self.is_sqlite:
             check_sqlite_version(dbapi2.sqlite_version_info)
             check_local_filesystem(settings.data)

@@ -23,6 +23,29 @@ def parsed(texts: Sequence[str]) -> "list[Gate]":
     return [gate for text in texts for gate in parse_gates(text)]
 
 
+def check_names(gates: "Sequence[Gate]", evaluators: Sequence[str]) -> None:
+    """Raise Invalid for a figure that a run with these evaluators will not have."""
+    if not gates:
+        return
+    from evalsets.evaluators.specs import named, parse_evaluator
+    from evalsets.verdicts.gates import FIGURES, ArmFigures, check_gates
+
+    names = [one.name or "" for one in named([parse_evaluator(text) for text in evaluators])]
+    known = dict.fromkeys((*FIGURES, "json_schema", *names))
+    check_gates(gates, [ArmFigures("", known)])
+
+
+def check_figures(run_id: str, gates: "Sequence[Gate]") -> None:
+    """Raise Invalid for a figure that no arm of the run has, before anything is spent."""
+    if not gates:
+        return
+    from evalsets.runs.report import gate_figures
+    from evalsets.verdicts.gates import check_gates
+
+    with state.reading() as session:
+        check_gates(gates, gate_figures(session, run_id))
+
+
 def check(run_id: str, gates: "Sequence[Gate]") -> None:
     """Exit with 100, naming arm and figure, unless every arm of the run passes every gate."""
     if not gates:

@@ -11,7 +11,7 @@ from app.cli.files import read_file, write_text
 from app.cli.group import new_group
 from app.cli.parse import pairs
 from app.cli.show import Json, print_json, print_pairs, print_table, say, visible
-from core.names import split_ref
+from core.names import check_name, split_ref
 
 if TYPE_CHECKING:
     from prompts.models import PromptPublic
@@ -48,6 +48,8 @@ def push(
     if name is not None and len(files) > 1:
         raise typer.BadParameter("it names one prompt, but several files are given.",
                                  param_hint="--name")  # fmt: skip
+    if name is not None:
+        check_name(name, "prompt")
     parsed = [parse_prompt_file(file.name, read_file(file)) for file in files]
     for prompt in parsed:
         check_content(prompt.content)

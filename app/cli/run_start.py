@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli import state
-from app.cli.gating import parsed
+from app.cli.gating import check_names, parsed
 from app.cli.parse import repeated_pairs
 from app.cli.show import Json, money, print_json, print_pairs, say
 from app.cli.watching import Gates, Wait, tell_if_alone, watch_run
@@ -59,6 +59,7 @@ def start(
         concurrency=concurrency, budget=budget, cache=not no_cache, title=title,
         idempotency_key=idempotency_key,
     )  # fmt: skip
+    check_names(gates, evaluator)
     if plan:
         _show_plan(runs.plan(state.database(), request), None, json)
         return

@@ -6,11 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from sqlmodel import Session
 
     from core.database import Database
     from core.settings import Settings
+
+
+_MAX_ACTOR = 128
 
 
 class _Chosen:
@@ -25,7 +30,11 @@ _chosen = _Chosen()
 
 
 def choose(data_dir: Path | None, actor: str | None) -> None:
-    """Keep the options that stand before the command."""
+    """Keep the options that stand before the command; a usage error for an actor of many lines."""
+    if actor is not None and not (actor.isprintable() and 0 < len(actor.strip()) <= _MAX_ACTOR):
+        raise typer.BadParameter(
+            f"give one line of 1 to {_MAX_ACTOR} characters.", param_hint="--as"
+        )
     _chosen.data_dir, _chosen.actor = data_dir, actor
 
 

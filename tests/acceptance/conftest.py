@@ -69,15 +69,15 @@ def forking() -> Iterator[Forking]:
     found.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def provider() -> Iterator[Witness]:
     with witness() as found:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def shell(tmp_path_factory: pytest.TempPathFactory, forking: Forking, provider: Witness) -> Shell:
-    """A folder of the module with a priced and an unpriced model, `ask` and ten cases."""
+    """One folder for all, with a priced and an unpriced model, `ask` and ten cases."""
     found = Shell(tmp_path_factory.mktemp("data"), tmp_path_factory.mktemp("files"), forking)
     add_model(found, provider, "priced", "ok", "--input-price", 1, "--output-price", 2)
     add_model(found, provider, "unpriced", "ok")

@@ -121,6 +121,7 @@ def test_the_budget_pauses_and_a_higher_one_goes_on(shell: Shell, provider: Witn
     assert "higher" in shell.error("run", "resume", paused["id"], "--budget", "0.0000001", "--wait")
     still = shell.json("run", "resume", paused["id"], "--wait", status=1)
     assert (still["status"], still["calls"]) == ("paused", paused["calls"])
+    assert "--budget USD" in shell.run("run", "resume", paused["id"], "--wait").stderr
     done = shell.json("run", "resume", paused["id"], "--budget", 1, "--wait")
     assert (done["status"], done["calls"]) == ("completed", 10)
     assert provider.counts().requests == 10
@@ -146,6 +147,25 @@ def test_judges_are_counted_apart_and_their_nonsense_is_unscored(
     run = shell.start(*ASK, "--model", "priced", "--evaluator", spec, "--no-cache")
     assert arm(run)["scores"]["judge"] == {"mean": None, "n": 0, "ci95": None}
     assert shell.run("verdict", run["id"], "--gate", "judge>=0").returncode == 100
+
+
+def test_a_gate_that_the_run_cannot_answer_is_refused_before_a_call(
+    shell: Shell, provider: Witness
+) -> None:
+    provider.reset()
+    asked = (*ASK, "--model", "priced", "--no-cache", "--wait")
+    assert "'exact'" in shell.error("run", "start", *asked, "--gate", "exact>=0.9")
+    assert provider.counts().requests == 0
+    shell("run", "start", *asked, "--limit", 1, "--evaluator", "exact", "--gate", "exact>=0.9")
+
+
+def test_an_unpriced_model_is_never_free(shell: Shell, provider: Witness) -> None:
+    add_model(shell, provider, "dear", "r400")
+    run = shell.start(*ASK, "--model", "dear", "--limit", 1)
+    assert arm(run)["cost_usd"] is None
+    # All failed: the evaluator has no value, and a null figure fails its gate.
+    asked = (*ASK, "--model", "dear", "--limit", 1, "--evaluator", "exact")
+    shell.start(*asked, "--gate", "exact>=0", status=100)
 
 
 def test_the_same_idempotency_key_gives_the_same_run(shell: Shell) -> None:
