@@ -38,7 +38,7 @@ def _freeze(
 def _freeze_judge(session: Session, judge: Judge, models: Sequence[FrozenModel]) -> FrozenJudge:
     if judge.model is None and len({model.name for model in models}) != 1:
         raise Invalid(
-            "The judge does not know which model to ask. Give it a `model` in a YAML file.",
+            "The judge does not know which model to ask. Name its model in the evaluator.",
             param="evaluator",
         )
     model = models[0] if judge.model is None else find_model(session, judge.model)
