@@ -7,7 +7,7 @@ from app.workspace.strings import raw
 from evalsets.statistics.comparison import Comparison
 from evalsets.statistics.words import Word, round_up
 from evalsets.verdicts.looks import LABEL
-from evalsets.verdicts.service import RunVerdict
+from evalsets.verdicts.service import PREFERENCE, RunVerdict
 
 _CODES = {
     Word.CANDIDATE: "candidate_better",
@@ -30,7 +30,7 @@ def badge(one: Comparison) -> tuple[str, str, str]:
     return raw(f"verdict.{_CODES[one.verdict]}"), *_COLORS[one.verdict]
 
 
-def headline(one: Comparison) -> str:
+def headline(one: Comparison, by: str) -> str:
     """The claim in one sentence."""
     names = {"candidate": one.candidate, "baseline": one.baseline}
     if one.verdict is Word.CANDIDATE:
@@ -40,10 +40,11 @@ def headline(one: Comparison) -> str:
     if one.verdict is Word.NO_DIFFERENCE:
         return raw("verdict.say_no_difference", **names)
     if one.verdict is Word.TOO_FEW:
-        needed = one.labels_needed
-        if not needed:
+        unlabeled = one.candidate_counts.unlabeled + one.baseline_counts.unlabeled
+        if by != PREFERENCE and not unlabeled:
             return raw("verdict.say_add_cases", **names)
-        return raw("verdict.say_too_few", n=numbers.count(round_up(needed)), **names)
+        needed = round_up(one.labels_needed or 1)
+        return raw("verdict.say_too_few", n=numbers.count(needed), **names)
     return raw("verdict.say_interval", **names)
 
 

@@ -66,7 +66,7 @@ def _say(run_id: str, read: RunVerdict, comparison: Comparison) -> None:
             st.badge(plain(word), color=color, icon=icon)  # type: ignore[arg-type]
             st.space("stretch")
             _offer(run_id, read, comparison)
-        st.subheader(plain(sentences.headline(comparison)), anchor=False)
+        st.subheader(plain(sentences.headline(comparison, read.by)), anchor=False)
         st.text(sentences.evidence(comparison))
 
 
