@@ -5,7 +5,7 @@ from pathlib import Path
 
 from sqlmodel import Session
 
-from connectors.address import RefusedAddress, parse_address, reach
+from connectors.address import RefusedAddress, parse_address, reach, refusal
 from connectors.models import LocalAddress, ModelSettings
 from core.audit import actor_of, record
 from core.errors import Invalid
@@ -17,7 +17,10 @@ def allow(session: Session, url: str, *, allow_local: bool) -> None:
     address = parse_address(url)
     where = reach(address.ip) if address.ip is not None else "public"
     local = where == "local" or address.host == "localhost"
-    if where == "never" or (local and not allow_local and not is_allowed(session, url)):
+    never = address.ip and refusal(address.host, address.port, address.ip, local_allowed=True)
+    if never:
+        raise RefusedAddress(never, param="base_url")
+    if local and not allow_local and not is_allowed(session, url):
         raise RefusedAddress(
             f"The address {address.host}:{address.port} is not allowed. Add it on the machine "
             "itself with `promptstone model add`, or ask the administrator.",

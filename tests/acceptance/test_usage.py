@@ -45,6 +45,11 @@ def test_what_cannot_be_done_is_one_sentence_with_a_remedy(
     assert "Traceback" not in said
 
 
+def test_a_metadata_address_is_never_reached(shell: Shell) -> None:
+    asked = ("--base-url", "http://169.254.169.254/v1", "--model", "x")
+    assert "metadata" in shell.error("model", "add", "x", *asked)
+
+
 def test_a_folder_that_cannot_be_is_a_sentence(tmp_path: Path, forking: Forking) -> None:
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
