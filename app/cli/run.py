@@ -41,10 +41,13 @@ def list_all(
     json: Json = False,
 ) -> None:
     """The newest runs first."""
+    from evalsets.runs.cells import get_run
     from evalsets.runs.report import run_row
     from evalsets.runs.service import list_runs
 
     with state.reading() as session:
+        if before is not None:
+            get_run(session, before)
         found = list_runs(session, status=status, before=before, limit=limit)
     if json:
         print_json({"runs": [run_row(run) for run in found]})

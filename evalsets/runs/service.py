@@ -25,6 +25,7 @@ from evalsets.runs.plan import Plan, make_plan
 from evalsets.runs.request import RunRequest, check_priced, resolve, store
 
 OVER = ("completed", "cancelled", "failed")
+STATES = ("queued", "running", "paused", *OVER)
 
 
 class Started(NamedTuple):
@@ -198,9 +199,11 @@ def _end_job(session: Session, run_id: str) -> None:
 def list_runs(
     session: Session, *, status: str | None = None, before: str | None = None, limit: int = 50
 ) -> list[Run]:
-    """Newest first, from below id `before`."""
+    """Newest first, from below id `before`; raises Invalid for a state that does not exist."""
     query = select(Run).order_by(col(Run.id).desc()).limit(limit)
     if status is not None:
+        if status not in STATES:
+            raise Invalid(f"There is no state {status[:40]!r}. Choose one of {', '.join(STATES)}.")
         query = query.where(Run.status == status)
     if before is not None:
         query = query.where(col(Run.id) < before)

@@ -28,6 +28,7 @@ def test_wrong_usage_ends_with_2(shell: Shell, arguments: tuple[str, ...]) -> No
     "arguments",
     [
         ("prompt", "show", "none"), ("prompt", "show", f"ask@{'9' * 40}"), ("dataset", "show", f"cases@{'9' * 40}"),
+        ("run", "list", "--status", "foo"), ("run", "list", "--before", "nope"),
         ("run", "show", "none"), ("run", "pause", "none"), ("run", "resume", "none"), ("run", "retry", "none"),
         ("run", "cancel", "none"), ("run", "export", "none", "--format", "html"), ("verdict", "none"),
         ("label", "export", "none"), ("model", "test", "none"), ("model", "remove", "echo"), ("user", "link", "none"),
