@@ -85,7 +85,7 @@ def _intervals(
     if zero:
         line = alt.Chart(alt.Data(values=[{"zero": 0}])).mark_rule(strokeDash=[4, 3], color=_GRAY)
         layers.insert(0, line.encode(x="zero:Q"))
-    _draw(alt.layer(*layers), _ROW * len(points) + (56 if zero else 36), alt_text)
+    _draw(alt.layer(*layers), _ROW * len(points) + (76 if zero else 36), alt_text)
 
 
 def latency(rows: Sequence[Mapping[str, object]], arms: Sequence[str], alt_text: str) -> None:
