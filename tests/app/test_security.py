@@ -375,7 +375,7 @@ def test_errors_of_our_routes_have_one_shape_and_no_trace(sqlite_db: Database):
     async def fail(at: int) -> None:
         if at < len(kinds):
             raise kinds[at]("A sentence. A remedy.", param="p", code="c")
-        raise RuntimeError("secret /root/path")
+        raise RuntimeError("secret /home/path")
 
     with _listening(api) as port:
         for at, kind in enumerate(kinds):

@@ -1,8 +1,12 @@
 """Which runs used an object."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import String, cast
 from sqlmodel import Session, col, select
 
+from app.workspace.components import numbers, states, table, url
+from app.workspace.strings import raw
 from evalsets.models import Run
 
 _LOOK_BACK = 200
@@ -38,3 +42,19 @@ def _recent(session: Session, name: str) -> list[Run]:
 def _has(run: Run, part: str, name: str) -> bool:
     arms = run.manifest.get("arms", [])
     return any((arm.get(part) or {}).get("name") == name for arm in arms)
+
+
+def runs_table(key: str, runs: Sequence[Run], alt: str) -> None:
+    """Runs that use an object, newest first; a row opens its run."""
+    rows = [
+        {
+            "name": run.title or f"{run.dataset}@{run.dataset_version}",
+            "arms": arm_names(run),
+            "state": states.run_badge(run.status)[0],
+            "when": numbers.ago(run.created_at),
+            "id": run.id,
+        }
+        for run in runs
+    ]
+    columns = {name: raw(f"columns.{name}") for name in ("name", "arms", "state", "when")}
+    table.catalogue(key, rows, columns, alt=alt, opens=lambda row: url.leave("runs", id=row["id"]))

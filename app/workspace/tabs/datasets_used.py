@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.workspace.components import access, numbers, states, table, url, uses
+from app.workspace.components import access, uses
 from app.workspace.strings import raw, t
 from evalsets.datasets.service import DatasetPublic
 
@@ -13,18 +13,4 @@ def draw(version: DatasetPublic) -> None:
     if not found:
         st.caption(t("datasets.unused"))
         return
-    rows = [
-        {
-            "name": run.title or f"{run.dataset}@{run.dataset_version}",
-            "arms": uses.arm_names(run),
-            "state": states.run_badge(run.status)[0],
-            "when": numbers.ago(run.created_at),
-            "id": run.id,
-        }
-        for run in found
-    ]
-    columns = ("name", "arms", "state", "when")
-    table.catalogue(
-        "dataset_used", rows, {c: raw(f"columns.{c}") for c in columns},
-        alt=raw("datasets.tab_used"), opens=lambda row: url.leave("runs", id=row["id"]),
-    )  # fmt: skip
+    uses.runs_table("dataset_used", found, raw("datasets.tab_used"))
