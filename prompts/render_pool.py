@@ -50,6 +50,11 @@ class RenderPool:
                     return [_dead(death)] * len(group)
             return [_single(worker, _rendering(start, [item])) for item in group]
 
+    def launch(self) -> None:
+        """Start the process that the next caller gets, without waiting for it."""
+        with self._worker() as worker:
+            worker.launch()
+
     def pids(self) -> list[int]:
         """Process ids of the living workers."""
         return [worker.pid for worker in self._all if worker.pid is not None]

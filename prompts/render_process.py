@@ -37,6 +37,7 @@ class RenderProcess:
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
+        self._ready = False
 
     @property
     def pid(self) -> int | None:
@@ -45,9 +46,17 @@ class RenderProcess:
 
     def start(self) -> None:
         """Start the child, unless it lives, and wait until it answers."""
+        self.launch()
+        if not self._ready:
+            self._exchange(b'{"op":"variables","sources":[]}', START_SECONDS)
+            self._ready = True
+
+    def launch(self) -> None:
+        """Start the child, unless it lives, without waiting for it."""
         if self.pid is not None:
             return
         self.kill()
+        self._ready = False
         self._child = subprocess.Popen(
             [sys.executable, "-I", "-S", "-B", str(WORKER), _jinja_folder(), str(_OURS)],
             stdin=subprocess.PIPE,
@@ -57,7 +66,6 @@ class RenderProcess:
             cwd="/",
             bufsize=0,
         )
-        self._exchange(b'{"op":"variables","sources":[]}', START_SECONDS)
 
     def ask(self, request: bytes, seconds: float) -> Any:
         """The answer to one JSON request; raises WorkerDiedError after at most `seconds`."""

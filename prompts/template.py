@@ -108,6 +108,10 @@ class Renderer:
             self._threads, self.render_many, messages, inputs, threads
         )
 
+    def launch(self) -> None:
+        """Let a worker start meanwhile, for a caller who will render soon."""
+        self._pool.launch()
+
     def pids(self) -> list[int]:
         """Process ids of the living workers."""
         return self._pool.pids()

@@ -21,6 +21,7 @@ from evalsets.runs.execution import Terms, execute
 from evalsets.runs.ownership import Owned, owned
 from evalsets.runs.service import get_run
 from evalsets.runs.worker_note import note, worker_alive, worker_lock
+from prompts.template import renderer
 
 POLL_SECONDS = 0.2
 RUNS_AT_ONCE = 4
@@ -35,6 +36,7 @@ def serve(main: Coroutine[Any, Any, T]) -> T:
     What was imported is never garbage, and looking through it again and again took a sixth of the
     CPU of a call.
     """
+    renderer().launch()
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)
@@ -136,7 +138,10 @@ async def run_here(
                 return await asyncio.to_thread(_row, database, run_id)
             if not crew.tasks and not worker_alive(database.settings.data):
                 await crew.take(run_id)
-            await _stopped_within(stop, POLL_SECONDS)
+            if crew.tasks:
+                await asyncio.wait(crew.tasks, timeout=POLL_SECONDS)
+            else:
+                await _stopped_within(stop, POLL_SECONDS)
 
 
 def _row(database: Database, run_id: str) -> Run:
