@@ -13,7 +13,16 @@ from core.clock import new_id
 from evalsets.identity import item_key
 from evalsets.runs.feed import KnownAnswer
 from evalsets.runs.lanes import Work
-from evalsets.runs.ledger import AnswerRow, CellRow, Change, EndedRow, ScoreRow, StartedRow, plus
+from evalsets.runs.ledger import (
+    ZERO,
+    AnswerRow,
+    CellRow,
+    Change,
+    EndedRow,
+    ScoreRow,
+    StartedRow,
+    plus,
+)
 from evalsets.runs.manifest import FrozenModel
 
 PREVIEW = 200
@@ -42,16 +51,19 @@ class Attempted(NamedTuple):
 
 
 def add_start(change: Change, place: Place, work: Work, attempt: Attempted, at: datetime) -> None:
-    """An attempt about to be sent."""
+    """An attempt about to be sent; what an unpriced one costs is unknown however it ends."""
     change.started.append(
         StartedRow(
             place.run_id, attempt.number, work.cell, attempt.evaluator, work.cost or None, at
         )
     )
+    tally, cost = change.tally, ZERO if work.lane.model.price else None
     if attempt.evaluator is None:
-        change.tally.calls += 1
+        tally.calls += 1
+        tally.cost = plus(tally.cost, cost)
     else:
-        change.tally.judge_calls += 1
+        tally.judge_calls += 1
+        tally.judge_cost = plus(tally.judge_cost, cost)
 
 
 def add_answer(
