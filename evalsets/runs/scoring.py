@@ -92,14 +92,10 @@ class Scoring:
 def _with_implied(
     arm: Arm, own: Sequence[_Named], evaluators: Sequence[FrozenEvaluator]
 ) -> list[_Named]:
-    """An arm that asks for structured output is scored by its schema even if nobody asked."""
-    structured = (
-        arm.prompt is not None
-        and arm.model is not None
-        and arm.prompt.content.outputs is not None
-        and arm.model.settings.structured != "off"
-    )
-    if not structured or any(one.name == IMPLIED for one in evaluators):
+    """An arm whose prompt has a schema is scored by it even if nobody asked, sent or not."""
+    if arm.prompt is None or arm.prompt.content.outputs is None:
+        return list(own)
+    if any(one.name == IMPLIED for one in evaluators):
         return list(own)
     return [*own, _Named(IMPLIED, JsonSchema())]
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from decimal import Decimal
 
+import orjson
 import pytest
 
 from core.database import Database
@@ -342,20 +343,25 @@ async def test_scores_stand_with_the_answer(db: Database, w: Witness) -> None:
     assert found[0, "cost"].value == pytest.approx((1 + 2 * 2) / 1e6)
 
 
-async def test_an_answer_against_the_schema_succeeds_with_score_0(db: Database, w: Witness) -> None:
+@pytest.mark.parametrize("structured", ["native", "prompt", "off"])
+async def test_an_answer_against_the_schema_succeeds_with_score_0(
+    db: Database, w: Witness, structured: str
+) -> None:
     schema = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
     add_prompt(db, text="{{ topic }}", outputs=schema)
-    add_model(db, w, "ok")
-    add_model(db, w, "good")
-    add_model(db, w, "ok", name="loose", structured="off")
+    add_model(db, w, "ok", structured=structured)
+    add_model(db, w, "good", structured=structured)
     w.reply("good", '{"x": 1}')
     add_cases(db, [{"topic": "a"}])
-    run_id = begin(db, "ok", "good", "loose")
+    run_id = begin(db, "ok", "good")
     await work_on(db, run_id)
     found = scores_of(db, run_id)
     assert [found[n, "json_schema"].value for n in (0, 1)] == [0, 1]
-    assert (2, "json_schema") not in found
-    assert run_row(db, run_id).succeeded == 3
+    assert run_row(db, run_id).succeeded == 2
+    bodies = [call["body"] for call in w.requests()]
+    assert all(("response_format" in body) == (structured == "native") for body in bodies)
+    asked = ["integer" in orjson.dumps(body["messages"]).decode() for body in bodies]
+    assert asked == [structured == "prompt"] * 2
 
 
 async def test_a_judge_is_asked_once_for_each_answer_and_counted_apart(
