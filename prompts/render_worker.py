@@ -1,7 +1,7 @@
 """The child process of `prompts.template`: compiles and renders Jinja2 for requests on stdin.
 
 Started as a file (`python -I -S -B render_worker.py JINJA2_FOLDER OUR_FOLDER`), it imports
-jinja2, the standard library and three modules of ours; it can open no file, start no process, and
+jinja2, the standard library and four modules of ours; it can open no file, start no process, and
 ends when stdin does. A message on either pipe is four bytes of length (big endian) and that much
 JSON in ASCII.
 """

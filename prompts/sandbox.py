@@ -17,6 +17,8 @@ from jinja2.exceptions import SecurityError, UndefinedError
 from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 from jinja2.utils import Namespace
 
+from prompts.faceless import LAZY_FILTERS, FacelessError, Function, Lazy, faceless, lazy
+
 CACHED_TEMPLATES = 256
 CACHED_CHARACTERS = 4 * 1024 * 1024
 MESSAGE_CHARACTERS = 400
@@ -48,8 +50,8 @@ def printable(value: Any) -> Any:
     """Refuse what would print as an address or an object, and say what was probably meant."""
     if isinstance(value, PRINTABLE):
         return value
-    if callable(value):
-        raise ProblemError("runtime", "a function was printed without calling it; add ()")
+    if isinstance(value, (Function, Lazy)):
+        return str(value)
     kind = type(value).__name__
     advice = "; add |list or |join" if isinstance(value, Iterable) else ""
     raise ProblemError("runtime", f"a value of type {kind} cannot be printed{advice}")
@@ -60,8 +62,25 @@ def to_json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
+class Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, in which the same values give the same text in every process."""
+
+    intercepted_binops = frozenset({"-"})
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        return faceless(attribute, super().getattr(obj, attribute))
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        return faceless(str(argument), super().getitem(obj, argument))
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """`d.keys() - e` is a set, whose order differs between processes; it stays in order."""
+        made = super().call_binop(context, operator, left, right)
+        return [item for item in left if item in made] if isinstance(made, set) else made
+
+
 def environment() -> Environment:
-    env = ImmutableSandboxedEnvironment(
+    env = Sandbox(
         undefined=StrictUndefined,
         loader=None,
         extensions=(),
@@ -70,7 +89,8 @@ def environment() -> Environment:
         cache_size=0,
     )
     env.globals.clear()
-    env.globals.update(range=safe_range, dict=dict, namespace=Namespace)
+    env.globals.update(range=Function("range", safe_range), dict=dict, namespace=Namespace)
+    env.filters |= {name: lazy(name, env.filters[name]) for name in LAZY_FILTERS}
     env.filters.pop("random")  # the same inputs must give the same request
     env.filters["tojson"] = to_json
     return env
@@ -122,7 +142,9 @@ TEMPLATES = Templates()
 
 def problem_of(error: Exception, index: int | None = None) -> ProblemError:
     """Anything a template can raise, as a ProblemError of message `index`."""
-    if isinstance(error, ProblemError):
+    if isinstance(error, FacelessError):
+        problem = ProblemError("runtime", str(error), line_of(error))
+    elif isinstance(error, ProblemError):
         problem = error
         problem.parts["line"] = problem.parts["line"] or line_of(error)
     elif isinstance(error, TemplateSyntaxError):
