@@ -62,7 +62,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
-class Sandbox(ImmutableSandboxedEnvironment):
+class StableEnvironment(ImmutableSandboxedEnvironment):
     """Jinja's sandbox, in which the same values give the same text in every process."""
 
     intercepted_binops = frozenset({"-"})
@@ -80,7 +80,7 @@ class Sandbox(ImmutableSandboxedEnvironment):
 
 
 def environment() -> Environment:
-    env = Sandbox(
+    env = StableEnvironment(
         undefined=StrictUndefined,
         loader=None,
         extensions=(),

@@ -185,7 +185,7 @@ def test_only_the_child_imports_jinja() -> None:
         for path in (ROOT / package).rglob("*.py")
         if imports_jinja(path.read_text())
     }
-    assert where == {"prompts/sandbox.py", "prompts/discovery.py"}
+    assert where == {"prompts/sandbox.py", "prompts/faceless.py", "prompts/discovery.py"}
     done = subprocess.run(
         [sys.executable, "-c", "import sys, prompts.template; print('jinja2' in sys.modules)"],
         cwd=ROOT, capture_output=True, text=True, check=True,
