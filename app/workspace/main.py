@@ -9,7 +9,14 @@ sys.path[:] = [folder for folder in sys.path if folder != str(HERE)]
 
 import streamlit as st  # noqa: E402
 
-from app.workspace.components import access, keys, navigation, sidebar, url  # noqa: E402
+from app.workspace.components import (  # noqa: E402
+    access,
+    keys,
+    navigation,
+    settling,
+    sidebar,
+    url,
+)
 from app.workspace.strings import t  # noqa: E402
 
 st.set_page_config(
@@ -33,3 +40,4 @@ with st.sidebar:
     keys.mount(navigation.FIELDS.get(page.url_path, {}))
     sidebar.states()
 page.run()
+settling.settle(page.url_path)

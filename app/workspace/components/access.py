@@ -16,6 +16,7 @@ from core.workspace_settings import get_setting
 
 _NAME = "access_user"
 _ROLE = "access_role"
+_SIMPLE = "access_simple_editor"
 _NOTICE = "access_notice"
 T = TypeVar("T")
 
@@ -31,6 +32,8 @@ def sign_in() -> User | None:
     if user is not None:
         st.session_state[_NAME] = user.name
         st.session_state[_ROLE] = user.role
+        with reading() as session:
+            st.session_state[_SIMPLE] = bool(get_setting(session, "simple_editor", False))
         locale = st.context.locale or "en"
         use_language(user.language or ("zh" if locale.lower().startswith("zh") else "en"))
     return user
@@ -100,9 +103,9 @@ def shown_errors() -> Iterator[None]:
 
 
 def simple_editor() -> bool:
-    """Whether texts are edited in plain fields, as some screen readers need."""
-    with reading() as session:
-        return bool(get_setting(session, "simple_editor", False))
+    """Whether texts are edited in plain fields, as some screen readers need; known since the
+    last full run, because every press of a label asks."""
+    return bool(st.session_state[_SIMPLE])
 
 
 def saved(message_key: str, **params: object) -> None:
