@@ -136,8 +136,8 @@ class Feeder:
         change = Change()
         for work, known in reused:
             await self._engine.add_filled(change, work, known, cached=True)
-        await self._engine.writer.write(change)
-        self._engine.cells_answered([work.cell for work, _ in reused if work.judge is None])
+        kept = await self._engine.writer.write(change)
+        self._engine.reused([work for work, _ in reused], kept=kept)
 
     # -- judges ----------------------------------------------------------------------------
 

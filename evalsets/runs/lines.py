@@ -10,10 +10,10 @@ from typing import NamedTuple
 import orjson
 
 from core.canonical import Json, canonical_json
+from core.encodings import detect_encoding
 from core.errors import Invalid
 from evalsets.files.cases import MAX_ID, CaseRow, ParsedCases
 from evalsets.files.collecting import unstorable
-from evalsets.files.encodings import detect_encoding
 from evalsets.files.fields import as_text
 from evalsets.files.jsonrows import read_json
 from evalsets.files.tables import RawRow

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement
 from sqlmodel import Session, col, select
 
 from evalsets.labels.state import CellLabel, cells_labels
-from evalsets.models import Case, Cell, CellScore, Run
+from evalsets.models import Case, Cell, CellScore
 from evalsets.runs.cells import get_run
-from evalsets.runs.matrix_filters import Conditions, Filter, ScoreFilter, conditions
+from evalsets.runs.highlights import highlighted
+from evalsets.runs.matrix_filters import Filter, ScoreFilter, conditions
+from evalsets.runs.matrix_keys import Shape, find_keys
+from evalsets.runs.matrix_order import ByLoss
 
 PAGE = 50
 
@@ -28,6 +30,7 @@ class MatrixCell:
     error_kind: str | None
     error: str | None
     label: CellLabel | None
+    highlighted: bool = False
     scores: dict[str, float | None] = field(default_factory=dict[str, float | None])
 
 
@@ -65,17 +68,23 @@ def matrix_page(
     show: Filter = "all",
     score: ScoreFilter | None = None,
     text: str = "",
+    order: ByLoss | None = None,
     after: int | None = None,
     before: int | None = None,
     limit: int = PAGE,
 ) -> MatrixPage:
-    """The rows behind the cursor `after` (or ahead of `before`) that pass every filter."""
+    """The rows behind the cursor `after` (or ahead of `before`) that pass every filter.
+
+    In the order of the cases, or by `order`, where rows without a known loss come last.
+    """
     run = get_run(session, run_id)
     arms = tuple(str(arm["name"]) for arm in run.manifest["arms"])
-    shape = _Shape(run, len(arms))
+    shape = Shape(run, len(arms))
     backwards = before is not None
-    keys = _keys(session, shape, conditions(show, score, text), after, before, limit + 1)
-    more, keys = len(keys) > limit, sorted(keys[:limit])
+    keys = find_keys(session, shape, conditions(show, score, text), order, after, before, limit + 1)
+    more, keys = len(keys) > limit, keys[:limit]
+    if backwards:
+        keys.reverse()
     rows = _rows(session, shape, keys)
     return MatrixPage(
         arms,
@@ -85,56 +94,7 @@ def matrix_page(
     )
 
 
-class _Shape:
-    """How the numbers of a run's cells come about."""
-
-    def __init__(self, run: Run, arms: int) -> None:
-        self.run_id = run.id
-        self.arms = arms
-        self.repeats = run.repeats
-
-    def key(self) -> ColumnElement[int]:
-        """The row of a cell."""
-        position = col(Cell.number) // (self.arms * self.repeats)
-        return position * self.repeats + col(Cell.repeat) - 1
-
-    def number(self, key: int, arm: int) -> int:
-        """The cell of a row and arm."""
-        position, repeat = divmod(key, self.repeats)
-        return (position * self.arms + arm) * self.repeats + repeat
-
-    def first(self, key: int) -> int:
-        """The first cell of a row's case: a bound that the primary key can use."""
-        return key // self.repeats * self.arms * self.repeats
-
-    def numbers(self, key: int) -> list[int]:
-        """The cells of a row."""
-        return [self.number(key, arm) for arm in range(self.arms)]
-
-
-def _keys(
-    session: Session,
-    shape: _Shape,
-    wanted: Conditions,
-    after: int | None,
-    before: int | None,
-    limit: int,
-) -> list[int]:
-    key = shape.key().label("key")
-    query = select(key).where(Cell.run_id == shape.run_id, *wanted.where).group_by(key)
-    if wanted.having is not None:
-        query = query.having(wanted.having)
-    if after is not None:
-        query = query.where(shape.key() > after, col(Cell.number) >= shape.first(after))
-    if before is not None:
-        query = query.where(
-            shape.key() < before, col(Cell.number) < shape.first(before + shape.repeats)
-        )
-    query = query.order_by(key.desc() if before is not None else key).limit(limit)
-    return list(session.connection().execute(query).scalars())
-
-
-def _rows(session: Session, shape: _Shape, keys: Sequence[int]) -> list[MatrixRow]:
+def _rows(session: Session, shape: Shape, keys: Sequence[int]) -> list[MatrixRow]:
     numbers = [number for key in keys for number in shape.numbers(key)]
     if not numbers:
         return []
@@ -146,13 +106,13 @@ def _rows(session: Session, shape: _Shape, keys: Sequence[int]) -> list[MatrixRo
     found = {cell.number: (cell, case) for cell, case in session.exec(query)}
     labels = cells_labels(session, shape.run_id, list(found))
     scores = _scores(session, shape.run_id, list(found))
+    marked = highlighted(session, shape.run_id, list(found))
     rows: list[MatrixRow] = []
     for key in keys:
         here = [found.get(number) for number in shape.numbers(key)]
         case = next(pair[1] for pair in here if pair is not None)
         cells = tuple(
-            None if pair is None else _cell(pair[0], labels, scores.get(pair[0].number, {}))
-            for pair in here
+            None if pair is None else _cell(pair[0], labels, scores, marked) for pair in here
         )
         position, repeat = divmod(key, shape.repeats)
         rows.append(
@@ -170,7 +130,12 @@ def _rows(session: Session, shape: _Shape, keys: Sequence[int]) -> list[MatrixRo
     return rows
 
 
-def _cell(cell: Cell, labels: dict[int, CellLabel], scores: dict[str, float | None]) -> MatrixCell:
+def _cell(
+    cell: Cell,
+    labels: dict[int, CellLabel],
+    scores: dict[int, dict[str, float | None]],
+    marked: frozenset[int],
+) -> MatrixCell:
     return MatrixCell(
         number=cell.number,
         arm=cell.arm,
@@ -181,7 +146,8 @@ def _cell(cell: Cell, labels: dict[int, CellLabel], scores: dict[str, float | No
         error_kind=cell.error_kind,
         error=cell.error,
         label=labels.get(cell.number),
-        scores=scores,
+        highlighted=cell.number in marked,
+        scores=scores.get(cell.number, {}),
     )
 
 

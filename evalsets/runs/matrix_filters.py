@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, Text, and_, cast, exists, func, or_
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from evalsets.models import Answer, Case, Cell, CellScore, Label
+from evalsets.models import Answer, Case, Cell, CellScore, Highlight, Label
 
-Filter = Literal["all", "failed", "different", "unlabeled"]
+Filter = Literal["all", "failed", "different", "unlabeled", "highlighted"]
 
 
 class ScoreFilter(NamedTuple):
@@ -35,6 +35,10 @@ def conditions(show: Filter, score: ScoreFilter | None, text: str) -> Conditions
         where.append(col(Cell.state) == "failed")
     elif show == "unlabeled":
         where += [col(Cell.state) == "succeeded", ~_labeled()]
+    elif show == "highlighted":
+        where.append(
+            exists().where(col(Highlight.run_id) == Cell.run_id, col(Highlight.cell) == Cell.number)
+        )
     elif show == "different":
         where.append(col(Cell.state) != "pending")
         having = func.count(func.coalesce(Cell.item_key, Cell.state).distinct()) > 1

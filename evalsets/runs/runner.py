@@ -21,6 +21,8 @@ from evalsets.runs.ledger import ZERO, Change
 from evalsets.runs.outcomes import Attempted, Failed, NamedScore, Place
 from evalsets.runs.ownership import Owned
 from evalsets.runs.scoring import Scoring
+from evalsets.runs.unkept import KIND as UNKEPT
+from evalsets.runs.unkept import REFUSALS, sentence_of, unkept
 from evalsets.runs.writer import Writer
 
 DRAIN_SECONDS = 10.0
@@ -198,7 +200,14 @@ class Engine:
         self._spend(work, known.cost or ZERO)
         if work.tokens:
             self.guessers[self._guesser(work)].learn(work.request, answer.usage)
-        await self.add_filled(change, work, known, cached=False)
+        try:
+            await self.add_filled(change, work, known, cached=False)
+        except REFUSALS as error:  # an answer that cannot be told by its text, as half a character
+            why = sentence_of(error)
+            change = unkept(change, why)
+            self._add_failed(change, work, UNKEPT, why)
+            self.writer.write(change)
+            return
         work.lane.settle()
         done = self.writer.write(change)
         done.add_done_callback(partial(self._committed, work, known))
@@ -215,8 +224,12 @@ class Engine:
             outcomes.add_score(change, self.place, work.cell, score, known.id)
             change.tally.judge_cached += cached
 
-    def _committed(self, work: Work, known: KnownAnswer, done: "asyncio.Future[None]") -> None:
+    def _committed(self, work: Work, known: KnownAnswer, done: "asyncio.Future[bool]") -> None:
         if done.cancelled() or done.exception() is not None:
+            return
+        if not done.result():
+            self.followers.pass_on(work)
+            self.cells_settled(work.judge is None)
             return
         if followers := self.followers.released(work):
             self.keep(self._share(followers, known))
@@ -228,10 +241,18 @@ class Engine:
         change = Change()
         for work in followers:
             await self.add_filled(change, work, known, cached=True)
-        await self.writer.write(change)
+        kept = await self.writer.write(change)
         for work in followers:
             work.lane.settle()
-        self.cells_answered([work.cell for work in followers if work.judge is None])
+        self.reused(followers, kept=kept)
+
+    def reused(self, works: Sequence[Work], *, kept: bool) -> None:
+        """Cells that took an answer which was there; not `kept`, they have failed."""
+        cells = [work.cell for work in works if work.judge is None]
+        if kept:
+            self.cells_answered(cells)
+        else:
+            self.cells_settled(len(cells))
 
     def cells_answered(self, cells: Sequence[int]) -> None:
         """Hand cells whose answers are committed to the judges."""

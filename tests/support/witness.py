@@ -21,6 +21,7 @@ sha256 of (prompt, number of the attempt).
     quota             429 insufficient_quota                 echokey   401 that repeats the key
     limit-N           429 beyond N calls in flight           rpm-N     429 beyond N calls in a second
     nousage badusage  usage left out, or nonsense            nan       a NaN in the JSON
+    hugeusage         more tokens than any column holds      half      half a character in the text
     garbage html empty truncated nochoices deep many utf8         answers that are not a chat answer
     cut               the connection is reset half way       rst       ... before any byte
     huge50mb gzipbomb bigheader manyheaders badgzip          too much of something
@@ -360,6 +361,8 @@ class Server(asyncio.Protocol):
                 "completion_tokens": "many",
                 "total_tokens": 1e308,
             }
+        if "hugeusage" in call.behaviours:
+            return {"prompt_tokens": 2**63, "completion_tokens": 1, "total_tokens": 2**63 + 1}
         output = len(text.split())
         return {
             "prompt_tokens": call.input_tokens,
@@ -385,7 +388,8 @@ class Server(asyncio.Protocol):
         }
         if usage := self.usage(call, text):
             answer["usage"] = usage
-        return orjson.dumps(answer)
+        made = orjson.dumps(answer)
+        return made.replace(b"echo:", b"\\ud800") if "half" in call.behaviours else made
 
     def answer(self, call: Call) -> None:
         self.send(self.completion(call))
