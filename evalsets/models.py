@@ -200,6 +200,16 @@ class Label(Base, table=True):
     at: datetime = Field(default_factory=utcnow, sa_type=Moment)
 
 
+class Highlight(Base, table=True):
+    """A cell that somebody marked for everyone to look at."""
+
+    __tablename__ = "highlights"
+    run_id: str = Field(foreign_key="runs.id", primary_key=True)
+    cell: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    actor: str
+    at: datetime = Field(default_factory=utcnow, sa_type=Moment)
+
+
 class Preference(Base, table=True):
     """A pairwise label of two cells of one case and repeat."""
 

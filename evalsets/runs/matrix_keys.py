@@ -7,7 +7,7 @@ from sqlmodel import Session, col, select
 
 from evalsets.models import Cell, Run
 from evalsets.runs.matrix_filters import Conditions
-from evalsets.runs.matrix_order import ByLoss, Losses, losses
+from evalsets.runs.matrix_order import UNKNOWN, ByLoss, losses
 
 
 class Shape:
@@ -52,8 +52,7 @@ def find_keys(
     if wanted.having is not None:
         query = query.having(wanted.having)
     if order is not None:
-        found = losses(shape.run_id, shape.key(), order)
-        return _by_loss(session, query, found, after, before, limit)
+        return _by_loss(session, shape, query, order, after, before, limit)
     if after is not None:
         query = query.where(shape.key() > after, col(Cell.number) >= shape.first(after))
     if before is not None:
@@ -66,18 +65,21 @@ def find_keys(
 
 def _by_loss(
     session: Session,
-    query: Any,
-    found: Losses,
+    shape: Shape,
+    passing: Any,
+    order: ByLoss,
     after: int | None,
     before: int | None,
     limit: int,
 ) -> list[int]:
-    passing = query.subquery()
+    found = losses(shape.run_id, shape.key(), order)
     key, cursor = found.rows.c.key, after if before is None else before
-    ranked = select(key).join(passing, passing.c.key == key)
+    rows = passing.subquery()
+    query = select(key).join(rows, rows.c.key == key)
     if cursor is not None:
-        at = session.connection().execute(select(found.loss).where(key == cursor)).scalar_one()
+        here = losses(shape.run_id, shape.key(), order, only=shape.numbers(cursor))
+        at = session.connection().execute(select(here.loss)).scalar()
         beyond = found.beyond if before is None else found.ahead
-        ranked = ranked.where(beyond(key, at, cursor))
+        query = query.where(beyond(key, UNKNOWN if at is None else at, cursor))
     ends = (found.loss.desc(), key) if before is None else (found.loss, key.desc())
-    return list(session.connection().execute(ranked.order_by(*ends).limit(limit)).scalars())
+    return list(session.connection().execute(query.order_by(*ends).limit(limit)).scalars())

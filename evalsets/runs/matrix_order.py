@@ -1,15 +1,33 @@
 """How much the rows of a matrix lose against a base arm, in SQL: by labels or by a score."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Float, Subquery, and_, case, exists, func, literal, or_
+from sqlalchemy import (
+    ColumnElement,
+    Float,
+    FromClause,
+    Subquery,
+    and_,
+    case,
+    exists,
+    func,
+    inspect,
+    literal,
+    or_,
+    outerjoin,
+    type_coerce,
+)
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from evalsets.models import Cell, CellScore, Label
 
-_UNKNOWN = -1e300
+UNKNOWN = -1e300
 """The loss of a row without two values to compare: it comes last."""
+
+
+_CELLS, _SCORES = inspect(Cell).local_table, inspect(CellScore).local_table
 
 
 class ByLoss(NamedTuple):
@@ -20,7 +38,7 @@ class ByLoss(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """`rows`: key and loss of every row; `loss`: its column, `_UNKNOWN` instead of null."""
+    """`rows`: key and loss of every row; `loss`: its column, `UNKNOWN` instead of null."""
 
     rows: Subquery
     loss: ColumnElement[float]
@@ -34,57 +52,67 @@ class Losses(NamedTuple):
         return or_(self.loss > at, and_(self.loss == at, key < cursor))
 
 
-def losses(run_id: str, key: ColumnElement[int], order: ByLoss) -> Losses:
-    """The value of the base arm less the worst value of another; `key` tells a cell's row."""
-    value = _by_label() if order.evaluator is None else _by_score(order.evaluator)
+def losses(
+    run_id: str, key: ColumnElement[int], order: ByLoss, *, only: Sequence[int] | None = None
+) -> Losses:
+    """The value of the base arm less the worst value of another; `key` tells a cell's row.
+
+    `only` leaves out all cells but those numbers.
+    """
+    cells, value = _by_label(run_id) if order.evaluator is None else _by_score(order.evaluator)
     base = func.max(case((col(Cell.arm) == order.base, value)))
     worst = func.min(case((col(Cell.arm) != order.base, value)))
-    loss = func.coalesce(base - worst, literal(_UNKNOWN, Float))
-    query = select(key.label("key"), loss.label("loss")).where(Cell.run_id == run_id)
+    loss = func.coalesce(base - worst, literal(UNKNOWN, Float))
+    query = select(key.label("key"), loss.label("loss")).select_from(cells)
+    query = query.where(Cell.run_id == run_id)
+    if only is not None:
+        query = query.where(col(Cell.number).in_(only))
     rows = query.group_by(key).subquery()
     return Losses(rows, rows.c.loss)
 
 
-def _by_score(evaluator: str) -> ColumnElement[float]:
-    query = select(CellScore.value).where(
+class _Valued(NamedTuple):
+    """Cells, joined with what tells the value of each."""
+
+    cells: FromClause
+    value: ColumnElement[float]
+
+
+def _by_score(evaluator: str) -> _Valued:
+    scored = and_(
         col(CellScore.run_id) == Cell.run_id,
         col(CellScore.cell) == Cell.number,
         col(CellScore.evaluator) == evaluator,
     )
-    return query.correlate(Cell).scalar_subquery()
+    return _Valued(outerjoin(_CELLS, _SCORES, scored), type_coerce(CellScore.value, Float))
 
 
-def _by_label() -> ColumnElement[float]:
-    """1 good, 0 bad, null for what says neither; as `statistics.votes.cell_label` decides."""
-    vote = aliased(Label)
-    newest = select(
-        func.sum(
-            case((col(vote.label) == "good", 1.0), (col(vote.label) == "bad", -1.0), else_=0.0)
-        )
-    )
-    newest = newest.where(*_counts(vote), col(vote.adjudicated).is_(False)).correlate(Cell)
-    judged = aliased(Label)
-    decided = select(judged.label).where(
-        *_counts(judged), col(judged.adjudicated).is_(True), col(judged.label).is_not(None)
-    )
-    decided = decided.order_by(col(judged.id).desc()).limit(1).correlate(Cell)
-    said, sum_of = decided.scalar_subquery(), newest.scalar_subquery()
-    return case(
-        (said == "good", 1.0),
-        (said == "bad", 0.0),
-        (said.is_not(None), None),
-        (sum_of > 0, 1.0),
-        (sum_of < 0, 0.0),
-    )
+def _by_label(run_id: str) -> _Valued:
+    """1 good, 0 bad, null for what says neither; as `labels.state` decides.
 
-
-def _counts(label: type[Label]) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
-    """It is about the cell's output, and its annotator said nothing later in the same way."""
+    The newest adjudication is the one with the largest id, which carries its label as a digit.
+    """
     later = aliased(Label)
     replaced = exists().where(
-        col(later.item_key) == label.item_key,
-        col(later.annotator) == label.annotator,
-        col(later.adjudicated) == label.adjudicated,
-        col(later.id) > col(label.id),
+        col(later.item_key) == Label.item_key,
+        col(later.annotator) == Label.annotator,
+        col(later.id) > col(Label.id),
     )
-    return col(label.item_key) == Cell.item_key, ~replaced
+    judged, good = col(Label.adjudicated), col(Label.label) == "good"
+    bad = col(Label.label) == "bad"
+    digit = case((good, 1), (bad, 2), else_=0)
+    query = select(
+        col(Label.item_key).label("item"),
+        func.max(case((judged, col(Label.id) * 10 + digit))).label("judged"),
+        func.sum(case((judged, 0), (good, 1), (bad, -1), else_=0)).label("ahead"),
+    ).where(col(Label.label).is_not(None), ~replaced)
+    here = select(Cell.item_key).where(Cell.run_id == run_id)
+    said = query.where(col(Label.item_key).in_(here)).group_by(col(Label.item_key)).subquery()
+    value = case(
+        (said.c.judged % 10 == 1, 1.0),
+        (said.c.judged % 10 == 2, 0.0),
+        (said.c.judged.is_not(None), None),
+        (said.c.ahead > 0, 1.0),
+        (said.c.ahead < 0, 0.0),
+    )
+    return _Valued(outerjoin(_CELLS, said, said.c.item == Cell.item_key), value)

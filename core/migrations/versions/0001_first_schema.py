@@ -415,6 +415,18 @@ def upgrade() -> None:
         batch_op.create_index("ix_cells_state", ["run_id", "state", "number"], unique=False)
 
     op.create_table(
+        "highlights",
+        sa.Column("run_id", sa.String(), nullable=False),
+        sa.Column("cell", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("at", core.types.Moment(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["run_id"],
+            ["runs.id"],
+        ),
+        sa.PrimaryKeyConstraint("run_id", "cell"),
+    )
+    op.create_table(
         "labels",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("item_key", sa.String(length=64), nullable=False),
@@ -557,6 +569,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_labels_item")
 
     op.drop_table("labels")
+    op.drop_table("highlights")
     with op.batch_alter_table("cells", schema=None) as batch_op:
         batch_op.drop_index("ix_cells_state")
         batch_op.drop_index("ix_cells_item")
