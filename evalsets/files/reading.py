@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from core.encodings import detect_encoding
 from core.errors import Invalid, PromptstoneError, TooLarge
 from evalsets.files.cases import CaseRow, ParsedCases
 from evalsets.files.collecting import Collected, Problem, collect
 from evalsets.files.delimited import read_delimited
-from evalsets.files.encodings import detect_encoding
 from evalsets.files.jsonrows import read_json
 from evalsets.files.limits import MAX_FILE_BYTES, size_text
 from evalsets.files.parquet import read_parquet

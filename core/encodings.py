@@ -1,6 +1,7 @@
 """Which encoding a text file is in, told from its bytes: UTF-8 first, legacy code pages last."""
 
 import codecs
+import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -191,3 +192,11 @@ def _line_of(file: BinaryIO, offset: int) -> int:
         line += chunk.count(b"\n")
         left -= len(chunk)
     return line
+
+
+def detect_name(names: bytes) -> str:
+    """The codec of file names in an archive that does not say: UTF-8, a code page or cp437."""
+    try:
+        return detect_encoding(io.BytesIO(names)) if names else "cp437"
+    except Invalid:
+        return "cp437"

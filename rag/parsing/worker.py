@@ -1,0 +1,190 @@
+"""The process that reads documents: loads the libraries once, forks a confined child for each file.
+
+Started as a file (`python -I -S -B worker.py LIBRARIES… OUR_FOLDER`) with a Unix socket as stdin,
+on which each byte comes with two descriptors: a socket that carries one file and its results, and
+a pipe that gets the exit status of the child. It ends when stdin does.
+"""
+
+import contextlib
+import gc
+import hashlib
+import json
+import os
+import select
+import signal
+import socket
+import struct
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+sys.path += sys.argv[1:]
+sys.modules["numpy"] = None  # type: ignore[assignment]  # openpyxl would load it for nothing
+from core.errors import PromptstoneError
+from rag.parsing import confine, frames
+from rag.parsing.archives import Member, members
+from rag.parsing.formats import media_of
+from rag.parsing.limits import Limits, require, size_text
+from rag.parsing.packages import part
+from rag.parsing.readers import READERS, load_everything
+
+Out = Callable[[frames.Result], None]
+
+
+def read_file(data: bytes, name: str, limits: Limits, depth: int, out: Out) -> None:
+    """Give `out` the results for one file, or for each file in an archive."""
+    digest = hashlib.sha256(data).hexdigest()
+    try:
+        media = media_of(data, name)
+        if media == "zip":
+            require(
+                depth < limits.depth,
+                f"Archives lie in it more than {limits.depth} deep. Unpack them and add the files.",
+            )
+            read_archive(data, name, limits, depth, out)
+            return
+        confine.allow_forks(False)
+        extract = READERS[media](data, limits)
+        size = len(extract.text)
+        require(
+            size <= limits.text_bytes and len(extract.text.encode()) <= limits.text_bytes,
+            f"Its text is longer than {size_text(limits.text_bytes)}. Split it.",
+        )
+        result = frames.Result(name, digest, extract, None)
+    except PromptstoneError as error:
+        result = frames.Result(name, digest, None, error.message)
+    except MemoryError:
+        result = frames.Result(name, digest, None, frames.TOO_MUCH_MEMORY)
+    except RecursionError:
+        result = frames.Result(name, digest, None, frames.TOO_DEEP)
+    except Exception as error:  # readers of damaged files raise whatever they stumble over
+        result = frames.Result(name, digest, None, frames.stumbled(error))
+    confine.allow_seconds(0)  # a result cut in two would spoil those behind it
+    out(result)
+
+
+def read_archive(data: bytes, name: str, limits: Limits, depth: int, out: Out) -> None:
+    """Each member in a child of its own, until too many of them had to be stopped."""
+    archive, found = members(data, limits)
+    wasted = 0.0
+    for index, member in enumerate(found):
+        if wasted >= limits.stopped_seconds:
+            reason = f"{len(found) - index} more files in it were not read, as others took too long. Split it."
+            out(frames.Result(name, hashlib.sha256(data).hexdigest(), None, reason))
+            return
+        began = time.monotonic()
+        confine.allow_seconds(limits.seconds)
+        if not _read_member(archive, member, f"{name}/{member.name}", limits, depth, out):
+            wasted += time.monotonic() - began
+    confine.allow_seconds(0)
+
+
+def _read_member(
+    archive: Any, member: Member, name: str, limits: Limits, depth: int, out: Out
+) -> bool:
+    """False when it was stopped."""
+    digest = hashlib.sha256(member.name.encode()).hexdigest()
+    try:
+        if member.problem:
+            raise PromptstoneError(member.problem)
+        content = part(archive, member.info)
+        digest = hashlib.sha256(content).hexdigest()
+    except (PromptstoneError, MemoryError) as error:
+        reason = error.message if isinstance(error, PromptstoneError) else frames.TOO_MUCH_MEMORY
+        out(frames.Result(name, digest, None, reason))
+        return True
+    confine.allow_seconds(0)
+    pid = os.fork()
+    if pid == 0:
+        _in_child(lambda: read_file(content, name, limits, depth + 1, out), limits)
+    status = os.waitpid(pid, 0)[1]
+    if status:
+        out(frames.Result(name, digest, None, frames.ended(status, limits.seconds)))
+    return status == 0
+
+
+def _in_child(work: Callable[[], None], limits: Limits) -> None:
+    """Run `work` in a process just forked, and end it."""
+    code = 1
+    try:
+        confine.die_with_parent()
+        confine.allow_seconds(limits.seconds)
+        work()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def serve_one(stream: int) -> None:
+    """Read one request from `stream` and answer it there."""
+    pipe = os.fdopen(stream, "rb", closefd=False)
+    (size,) = struct.unpack(">I", pipe.read(4))
+    request = json.loads(pipe.read(size))
+    data = pipe.read(request["bytes"])
+    pipe.detach()
+    limits = replace(Limits(), **request["limits"])
+    confine.refuse_events()
+    confine.allow_forks(True)
+    confine.bound(limits.memory_bytes)
+    read_file(data, request["name"], limits, 0, lambda result: frames.send(stream, result))
+
+
+def main() -> None:
+    control = socket.socket(fileno=os.dup(0))
+    load_everything()
+    confine.leave_network()
+    confine.drop_rights()
+    wake_read, wake_write = os.pipe()
+    os.set_blocking(wake_write, False)
+    os.set_blocking(wake_read, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
+    gc.collect()
+    gc.freeze()
+    children: dict[int, int] = {}
+    poll = select.poll()
+    poll.register(control, select.POLLIN)
+    poll.register(wake_read, select.POLLIN)
+    while True:
+        ready = {fd for fd, _ in poll.poll()}
+        if wake_read in ready:
+            with contextlib.suppress(BlockingIOError):
+                os.read(wake_read, 4096)
+            _reap(children)
+        if control.fileno() in ready:
+            byte, fds, _, _ = socket.recv_fds(control, 1, 2)
+            if not byte:
+                return
+            if len(fds) == 2:
+                _start(fds[0], fds[1], children, control)
+
+
+def _start(stream: int, status: int, children: dict[int, int], control: socket.socket) -> None:
+    pid = os.fork()
+    if pid == 0:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        control.close()
+        for other in children.values():
+            os.close(other)
+        os.close(status)
+        _in_child(lambda: serve_one(stream), Limits())
+    os.close(stream)
+    children[pid] = status
+
+
+def _reap(children: dict[int, int]) -> None:
+    while children:
+        pid, status = os.waitpid(-1, os.WNOHANG)
+        if pid == 0:
+            return
+        pipe = children.pop(pid)
+        with contextlib.suppress(OSError):
+            os.write(pipe, struct.pack(">i", status))
+        os.close(pipe)
+
+
+if __name__ == "__main__":
+    main()
