@@ -99,5 +99,6 @@ def signed_in(browser: Browser, server: Server, **options: object) -> BrowserCon
 
 
 def settled(page: Page) -> None:
-    """Wait until the script has run and nothing spins."""
+    """Wait until the script has run and the keys of the workspace are heard."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
+    page.wait_for_function("window.promptstoneKeys?.installed")

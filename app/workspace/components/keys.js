@@ -22,6 +22,14 @@ const fieldWithin = (root) => {
   return null
 }
 
+// In a table that can be written a key is typing, though no field has the focus yet. A table
+// that has just come tells its cells a moment later: until then it counts as one.
+const isWritableGrid = (node) => {
+  const grid = node?.closest?.('[data-testid="stDataFrame"]')
+  return !!grid && (!grid.querySelector('[role="gridcell"]') ||
+    !!grid.querySelector('[role="gridcell"][aria-readonly="false"]'))
+}
+
 const focusField = (key) => {
   const root = document.querySelector(".st-key-" + key)
   const field = root && fieldWithin(root)
@@ -46,21 +54,35 @@ const install = (state) => {
     event.preventDefault()
     event.stopImmediatePropagation()
   }
+  const isBare = (event) => !event.ctrlKey && !event.metaKey && !event.altKey
   window.addEventListener("keydown", (event) => {
     if (event.isComposing || event.keyCode === 229) return
     const field = deepActive()
     const typing = isField(field)
-    const bare = !event.ctrlKey && !event.metaKey && !event.altKey
     if (event.key === "Escape" && typing) {
       field.blur()
       return stop(event)
     }
-    if (!bare || typing || event.key.length !== 1) return
+    if (!isBare(event) || typing || event.key.length !== 1 || isWritableGrid(field)) return
     if (event.repeat) return stop(event)
     if (document.querySelector('[role="dialog"]')) return
     const name = event.key === "/" ? "goto" : state.fields[event.key.toLowerCase()]
     if (name && focusField(name)) stop(event)
   }, true)
+  // The table hears a key below this element, Streamlit's shortcuts at the document above it.
+  document.documentElement.addEventListener("keydown", (event) => {
+    if (isBare(event) && event.key.length === 1 && isWritableGrid(event.target)) {
+      event.stopPropagation()
+    }
+  })
+}
+
+// Streamlit fetches the field of a cell at the first key, and loses those that come meanwhile.
+const fetchAhead = (address) => {
+  const link = document.createElement("link")
+  link.rel = "modulepreload"
+  link.href = new URL(address, document.baseURI).href
+  document.head.append(link)
 }
 
 // Two of Streamlit's own texts are too dim: the chosen one of a segmented control in the dark,
@@ -83,5 +105,6 @@ export default function (component) {
   if (!state.installed) {
     state.installed = true
     install(state)
+    data.ahead.forEach(fetchAhead)
   }
 }
