@@ -135,14 +135,15 @@ def _models() -> Iterator[Finding]:
 
 def _server(settings: "Settings") -> Finding:
     from core.locks import holder_note
-    from evalsets.runs.worker import worker_alive
+    from evalsets.runs.worker_note import live_worker
 
     url = holder_note(settings.data / "server.lock")
     if url is None:
         return Finding(
             "server", "note", "none runs on this data folder; `promptstone up` starts it"
         )
-    worker = "its worker takes runs" if worker_alive(settings.data) else "its worker is not there"
+    there = live_worker(settings.data) is not None
+    worker = "its worker takes runs" if there else "its worker is not there"
     return Finding("server", "ok", f"{url}, {worker}")
 
 

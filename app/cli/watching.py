@@ -66,9 +66,9 @@ def _unfinished(run_id: str) -> str:
 
 def tell_if_alone(run_id: str) -> None:
     """Say so when nobody will take the run."""
-    from evalsets.runs.worker import worker_alive
+    from evalsets.runs.worker_note import worker_alive
 
-    if not worker_alive(state.settings().data):
+    if not worker_alive(state.database()):
         say(
             "No server runs on this data folder, so the run stays queued. Start `promptstone up`, "
             f"or run it here with `promptstone run resume {run_id} --wait`."

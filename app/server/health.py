@@ -6,9 +6,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.concurrency import run_in_threadpool
 
 from app.server.context import current
-from app.server.liveness import worker_alive
 from app.server.metrics import exposition
 from core.migrate import current_revision, known_revisions
+from evalsets.runs.worker_note import worker_alive
 
 router = APIRouter(tags=["operations"])
 

@@ -1,7 +1,6 @@
 """The worker process: takes queued runs until it is told to stop or its server is gone."""
 
 import asyncio
-import contextlib
 import logging
 import signal
 import sys
@@ -34,7 +33,6 @@ def serve(settings: Settings) -> int:
 
 async def _work(settings: Settings) -> None:
     from app.opening import open_database
-    from app.server.liveness import keep_telling
     from evalsets.runs.worker import work
 
     stop = asyncio.Event()
@@ -42,13 +40,9 @@ async def _work(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     database = await asyncio.to_thread(open_database, settings)
-    telling = asyncio.create_task(keep_telling(database))
     try:
         await work(database, stop)
     finally:
-        telling.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await telling
         database.close()
 
 

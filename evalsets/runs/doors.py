@@ -16,7 +16,7 @@ from core.database import Database
 from core.errors import Invalid, PromptstoneError
 from evalsets.runs.lanes import Lane
 from evalsets.runs.manifest import FrozenModel, Manifest
-from evalsets.runs.worker_note import live_worker
+from evalsets.runs.worker_note import heard_elsewhere, live_worker
 
 
 class Door(NamedTuple):
@@ -49,10 +49,10 @@ def _live(session: Session, model: FrozenModel) -> ModelSettings:
 def check_keys(session: Session, data: Path, manifest: Manifest, *, here: bool) -> None:
     """Refuse a start whose keys are not set in the process that will run it, if one is known.
 
-    That is the data folder's worker, or this process (`here`) where none lives.
+    That is the data folder's worker, or this process (`here`) where none lives anywhere.
     """
     worker = live_worker(data)
-    if worker is None and not here:
+    if worker is None and (not here or heard_elsewhere(session, data)):
         return
     known = os.environ if worker is None else _environment(worker.pid)
     if known is None:

@@ -20,7 +20,7 @@ from evalsets.models import Run
 from evalsets.runs.execution import Terms, execute
 from evalsets.runs.ownership import Owned, owned
 from evalsets.runs.service import get_run
-from evalsets.runs.worker_note import note, worker_alive, worker_lock
+from evalsets.runs.worker_note import beating, note, worker_alive, worker_lock
 from prompts.template import renderer
 
 POLL_SECONDS = 0.2
@@ -47,7 +47,7 @@ async def work(database: Database, stop: asyncio.Event, terms: Terms | None = No
     """Take runs, a few at once, until `stop` is set; in-flight answers are kept, 10 s at most."""
     lock = worker_lock(database.settings.data)
     announced = lock.try_acquire(note())
-    async with Connections(database.settings.data) as connections:
+    async with Connections(database.settings.data) as connections, beating(database):
         crew = _Crew(database, connections, stop, terms or Terms())
         try:
             while not stop.is_set():
@@ -136,7 +136,7 @@ async def run_here(
             if stop.is_set():
                 await crew.ended()
                 return await asyncio.to_thread(_row, database, run_id)
-            if not crew.tasks and not worker_alive(database.settings.data):
+            if not crew.tasks and not await asyncio.to_thread(worker_alive, database):
                 await crew.take(run_id)
             if crew.tasks:
                 await asyncio.wait(crew.tasks, timeout=POLL_SECONDS)

@@ -135,7 +135,7 @@ async def test_the_worker_takes_several_runs_and_obeys_asks_at_once(
     add_cases(db, 100)
     runs = [begin(db, "slow-100", cache=False, concurrency=2) for _ in range(3)]
     stop = asyncio.Event()
-    assert not worker_alive(db.settings.data)
+    assert not worker_alive(db)
     working = asyncio.create_task(work(db, stop))
     await until(lambda: all(run_row(db, one).succeeded > 2 for one in runs))
     worker = live_worker(db.settings.data)
@@ -148,7 +148,7 @@ async def test_the_worker_takes_several_runs_and_obeys_asks_at_once(
     assert asyncio.get_running_loop().time() - began < 10
     stop.set()
     await working
-    assert not worker_alive(db.settings.data)
+    assert not worker_alive(db)
 
 
 async def test_wait_works_on_the_run_only_where_no_worker_lives(
@@ -203,7 +203,7 @@ async def test_a_start_without_its_key_is_refused_naming_variable_and_process(
         start(sqlite_db, ACTOR, request, here=True)
     with forks(sqlite_db.settings.data) as begin_worker:
         worker = begin_worker()
-        await until(lambda: worker_alive(sqlite_db.settings.data))
+        await until(lambda: worker_alive(sqlite_db))
         with pytest.raises(Invalid, match=f"WITNESS_KEY.*the worker .pid {worker.pid}"):
             start(sqlite_db, ACTOR, request)
     monkeypatch.setenv("WITNESS_KEY", "sk-secret-of-the-test")

@@ -5,7 +5,6 @@ from pathlib import Path
 import streamlit as st
 
 from app.server import context
-from app.server.liveness import worker_alive
 from app.workspace import strings
 from app.workspace.components import access, navigation, url
 from app.workspace.components.plain import plain
@@ -14,6 +13,7 @@ from connectors.demo import demo_state
 from core.drafts import recent
 from core.models import User
 from core.users import set_language
+from evalsets.runs.worker_note import worker_alive
 
 _ASSETS = Path(__file__).parent.parent / "assets"
 _GOTO = "goto"
