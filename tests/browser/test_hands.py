@@ -99,7 +99,8 @@ def test_two_quick_presses_label_one(served, page):
     page.wait_for_timeout(500)
     page.keyboard.press("2")
     page.keyboard.press("2")
-    page.wait_for_timeout(1500)
+    expect(page.get_by_text(f"{before + 1} / 60")).to_be_visible()
+    page.wait_for_timeout(1000)
     assert len(rig.labels(queue)) == before + 1
 
 
@@ -117,7 +118,7 @@ def test_a_correction_by_keyboard_alone(served, page):
     assert (saved.label, saved.correction) == ("bad", "1 better 2 text")
     page.wait_for_timeout(500)
     page.keyboard.press("5")
-    page.wait_for_timeout(500)
+    expect(page.locator(".st-key-label_reason_1").get_by_text("check_box")).to_be_visible()
     page.keyboard.press("2")
     expect(page.get_by_text("2 / 60")).to_be_visible()
     assert rig.labels(queue)[1].reasons == ["incomplete"]
@@ -204,8 +205,10 @@ def test_back_leaves_the_object_and_not_the_rows(served, page):
     length = page.evaluate("history.length")
     grid = page.locator('[data-testid="stDataFrame"]').first
     for y in (60, 100, 140):
+        before = page.url
         grid.click(position={"x": 40, "y": y})
-        page.wait_for_timeout(700)
+        page.wait_for_function("before => location.href !== before", arg=before)
+        settled(page)
     assert "sel=" in page.url
     assert page.evaluate("history.length") == length
     page.go_back()

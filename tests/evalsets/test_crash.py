@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from core.database import Database
 from core.locks import FileLock
 from evalsets.models import Answer, Attempt, Cell, CellScore, Run
+from evalsets.runs.ownership import has_owner
 from tests.support.run_forks import Fork, forks
 from tests.support.running import (
     PRICES,
@@ -149,17 +150,35 @@ async def test_scores_of_judges_are_completed_after_a_kill(sqlite_db: Database, 
 
 
 def stop_between_commits(db: Database, worker: Fork) -> None:
-    """SIGSTOP outside of a transaction: within one nobody can write, whoever owns the run."""
+    """SIGSTOP outside of a transaction: what one holds, nobody can take, whoever owns the run."""
     while True:
         worker.stop()
-        lock = FileLock(db.settings.data / "write.lock")
-        if not db.is_sqlite:
-            return
-        if lock.try_acquire():
-            lock.release()
+        if not (held_here(db) if db.is_sqlite else held_there(db)):
             return
         worker.go_on()
         time.sleep(0.02)
+
+
+def held_here(db: Database) -> bool:
+    """Whether somebody writes to this SQLite file."""
+    lock = FileLock(db.settings.data / "write.lock")
+    free = lock.try_acquire()
+    lock.release()
+    return not free
+
+
+def held_there(db: Database) -> bool:
+    """Whether another connection to this PostgreSQL database is within a transaction."""
+    states = (
+        "SELECT state FROM pg_stat_activity WHERE datname = current_database() "
+        "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"
+    )
+    while True:
+        with db.read_scope() as session:
+            found = set(session.connection().exec_driver_sql(states).scalars())
+        if "active" not in found:  # what it was asked before the stop is done first
+            return found != {"idle"}
+        time.sleep(0.005)
 
 
 def everything(db: Database, run_id: str) -> list[object]:
@@ -180,23 +199,27 @@ async def test_an_owner_that_wakes_too_late_writes_nothing(
     db: Database, w: Witness, fenced: bool
 ) -> None:
     add_prompt(db)
-    add_model(db, w, "slow-400", concurrency=4)
-    add_cases(db, 8)
-    run_id = begin(db, "slow-400")
+    add_model(db, w, "slow-1500", concurrency=4)
+    add_cases(db, 4)
+    run_id = begin(db, "slow-1500")
     with forks(db.settings.data, db.settings.database_url) as start:
         sleeper = start(lease=1.0, fenced=fenced)
-        await until(lambda: run_row(db, run_id).calls == 8)
+        await until(lambda: w.counts().requests == 4)
         stop_between_commits(db, sleeper)
+        assert run_row(db, run_id).succeeded == 0
         start(lease=1.0)
         await until(lambda: run_row(db, run_id).status == "completed")
         before = everything(db, run_id)
+        assert has_owner(db.settings.data, run_id), "the sleeper still holds its lock"
         sleeper.go_on()
-        await asyncio.sleep(1.5)
-        wrote = everything(db, run_id) != before
-    assert wrote is not fenced
+        if fenced:
+            await until(lambda: not has_owner(db.settings.data, run_id))
+            assert everything(db, run_id) == before
+        else:
+            await until(lambda: everything(db, run_id) != before)
     if fenced:
         run = run_row(db, run_id)
-        assert (run.succeeded, run.status) == (8, "completed")
+        assert (run.succeeded, run.status) == (4, "completed")
         assert (
             run.interrupted
             == sum(one.outcome == "interrupted" for one in attempts(db, run_id))

@@ -29,7 +29,10 @@ class Fork:
         os.kill(self.pid, signal.SIGKILL)
 
     def stop(self) -> None:
+        """Stop it, and return when all of its threads stand still."""
         os.kill(self.pid, signal.SIGSTOP)
+        while {_state(task) for task in Path(f"/proc/{self.pid}/task").iterdir()} - {"T"}:
+            time.sleep(0.001)
 
     def go_on(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
@@ -39,10 +42,9 @@ class Fork:
 
     def alive(self) -> bool:
         try:
-            state = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()[0]
+            return _state(Path(f"/proc/{self.pid}")) != "Z"
         except OSError:
             return False
-        return state != "Z"
 
     def ended(self, seconds: float = 15) -> None:
         """Wait for its end."""
@@ -50,6 +52,10 @@ class Fork:
         while self.alive():
             assert time.monotonic() < deadline, "the worker did not end"
             time.sleep(0.01)
+
+
+def _state(process: Path) -> str:
+    return (process / "stat").read_text().rpartition(")")[2].split()[0]
 
 
 @contextmanager

@@ -118,7 +118,7 @@ def scores_of(db: Database, run_id: str) -> dict[tuple[int, str], CellScore]:
         return {(one.cell, one.evaluator): one for one in session.exec(query)}
 
 
-async def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+async def until(holds: Callable[[], bool], seconds: float = 60) -> None:
     """Wait for something to become true."""
     deadline = time.monotonic() + seconds
     while not await asyncio.to_thread(holds):
