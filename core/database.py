@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import registry
 from sqlmodel import Session, SQLModel
+from sqlmodel.main import SQLModelConfig
 
 from core.errors import Invalid, PromptstoneError, Unavailable
 from core.locks import FileLock
@@ -34,6 +35,7 @@ _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "fuse.sshfs"
 class Base(SQLModel, registry=registry()):
     """Root of all tables; its own registry lets a hot reload define them again."""
 
+    model_config = SQLModelConfig(defer_build=True)
     __tablename__: ClassVar[Any]
 
 
@@ -123,6 +125,12 @@ class Database:
         with self._lock or nullcontext(), self.engine.begin() as connection:
             yield connection
 
+    def shred(self) -> None:
+        """Leave nothing of deleted rows in SQLite's log, where they would stand until it wraps."""
+        if self.is_sqlite:
+            with self._lock or nullcontext(), self.engine.connect() as connection:
+                connection.connection.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Close all connections."""
         self.reader.dispose()
@@ -167,6 +175,7 @@ def _sqlite_engine(url: str, *, writing: bool) -> Engine:
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")
         cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA secure_delete=ON")
         cursor.execute("PRAGMA mmap_size=0")
         cursor.execute("PRAGMA journal_size_limit=67108864")
         cursor.execute(f"PRAGMA query_only={'OFF' if writing else 'ON'}")

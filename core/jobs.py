@@ -4,7 +4,10 @@ The lease covers owners on other machines and stopped processes; on one machine 
 holds a `flock` (`core.locks`), which the kernel frees at its death.
 """
 
+import hashlib
+import socket
 from datetime import timedelta
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy import update
@@ -24,6 +27,12 @@ class Claim(NamedTuple):
     job_id: str
     ref: str
     fence: int
+
+
+def place(data: Path) -> str:
+    """This machine and data folder: only here does a free `flock` prove an owner dead."""
+    folder = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
+    return f"{socket.gethostname()}:{folder}"
 
 
 def enqueue(session: Session, kind: str, ref: str) -> Job:

@@ -1,8 +1,6 @@
 """Who owns a run: taking it, taking it over from the dead, and giving it back."""
 
-import hashlib
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -15,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from core.clock import utcnow
 from core.database import Database
-from core.jobs import LEASE_SECONDS, Claim, check_fence, claim
+from core.jobs import LEASE_SECONDS, Claim, check_fence, claim, place
 from core.locks import FileLock, holder_note
 from core.models import Job
 from evalsets.models import Attempt, Cell, Run
@@ -52,12 +50,6 @@ def locks(data: Path) -> Path:
 def run_lock(data: Path, run_id: str) -> FileLock:
     """Held by the owner of a run while it lives."""
     return FileLock(locks(data) / f"run-{run_id}.lock")
-
-
-def place(data: Path) -> str:
-    """This machine and data folder: only here does a free `flock` prove an owner dead."""
-    folder = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
-    return f"{socket.gethostname()}:{folder}"
 
 
 def has_owner(data: Path, run_id: str) -> bool:
