@@ -101,6 +101,7 @@ def one(name: str) -> None:
             page_keys=KEYS,
         )
         saving.conflict(version)
+        saving.apart(version)
         tab = url.choice(
             "prompts", "tab", list(TABS), lambda c: raw(f"prompts.tab_{c}"), raw("prompts.title"),
             clears=("a", "b"),

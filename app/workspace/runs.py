@@ -27,6 +27,7 @@ KEYS = {
     "N": "keys.next",
     "P": "keys.previous",
     "1 2 3": "keys.label_cell",
+    "H": "keys.highlight",
 }
 
 
@@ -89,7 +90,7 @@ def one(run_id: str) -> None:
         live.live(lambda: run_header.progress(run_id), alive=alive)
         tab = url.choice(
             "runs", "tab", list(TABS), lambda c: raw(f"runs.tab_{c}"), raw("runs.title"),
-            clears=("sel", "after", "before", "f", "score", "bound", "at"),
+            clears=("sel", "after", "before", "f", "score", "bound", "at", "order"),
         )  # fmt: skip
         TABS[tab](run_id)
 

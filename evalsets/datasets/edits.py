@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from sqlmodel import Session
 
 from core.canonical import Json
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, NotFound
 from evalsets.datasets.cases import as_row, iter_cases
 from evalsets.datasets.service import DatasetPushed, get, push
 from evalsets.files.cases import ParsedCases
@@ -73,3 +73,43 @@ def save_edited(
             code="version_conflict",
         )
     return push(session, name, parsed, message=message, source="edited")
+
+
+def with_case(
+    cases: ParsedCases | None, inputs: Mapping[str, Json], expected: str | None
+) -> ParsedCases:
+    """`cases` and one more; one that has these inputs gets the expected output instead; pure.
+
+    Raises Invalid.
+    """
+    known = () if cases is None else cases.cases
+    same = next((case for case in known if case.inputs == inputs), None)
+    if cases is None or same is None:
+        row = {**inputs, **({} if expected is None else {"expected": expected})}
+        return typed_cases([row]) if cases is None else edited(cases, additions=[row])
+    (flat,) = case_rows([same], "jsonl")
+    return edited(cases, updates={same.case_id: {**flat, "expected": expected}})
+
+
+def add_case(
+    session: Session,
+    name: str,
+    parsed: ParsedCases,
+    *,
+    based_on: int | None,
+    message: str = "",
+) -> DatasetPushed:
+    """Push what `with_case` made of version `based_on`, or of a data set that did not exist.
+
+    Raises Conflict when somebody was faster.
+    """
+    if based_on is not None:
+        return save_edited(session, name, parsed, based_on=based_on, message=message)
+    try:
+        newer = get(session, name)
+    except NotFound:
+        return push(session, name, parsed, message=message, source="typed")
+    raise Conflict(
+        f"{newer.name} was made in the meantime. Press once more to add the case to it.",
+        code="version_conflict",
+    )

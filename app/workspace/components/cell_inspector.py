@@ -5,7 +5,17 @@ from functools import partial
 
 import streamlit as st
 
-from app.workspace.components import access, cells, matrix, numbers, output, states, table, url
+from app.workspace.components import (
+    access,
+    cell_actions,
+    cells,
+    matrix,
+    numbers,
+    output,
+    states,
+    table,
+    url,
+)
 from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
 from evalsets.labels.queues import pick_label
@@ -28,6 +38,7 @@ def draw(run_id: str, number: int, base: int) -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             st.badge(plain(found.arm), color="gray")
             st.caption(plain(found.case_id))
+        cell_actions.draw(found)
         _inputs(found)
         if found.output is None:
             _failed(found)

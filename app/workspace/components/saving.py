@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.workspace.components import access, url
+from app.workspace.components import working as copies
 from app.workspace.components.plain import plain
 from app.workspace.components.working import Working, declared, drop, forget, working
 from app.workspace.strings import raw, t
@@ -102,3 +103,19 @@ def conflict(version: PromptPublic) -> None:
                 a=copy.based_on, b=newer,
             )  # fmt: skip
             st.button(t("prompts.save_on_top", n=newer), on_click=on_top, key="save_on_top")
+
+
+def apart(version: PromptPublic) -> None:
+    """What was opened from a cell stands beside an unsaved draft: which of them shall stay?"""
+    if not working(version).apart:
+        return
+    with st.container(border=True, key="save_apart"):
+        st.text(raw("prompts.apart", n=version.version))
+        with st.container(horizontal=True):
+            st.button(
+                t("prompts.to_draft"), key="apart_draft", on_click=copies.to_draft, args=(version,)
+            )
+            st.button(
+                t("prompts.replace_draft"), key="apart_replace", on_click=copies.replace_draft,
+                args=(version,), type="tertiary",
+            )  # fmt: skip

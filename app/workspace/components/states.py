@@ -10,7 +10,7 @@ RUN_COLORS = {
     "cancelled": "gray",
     "failed": "red",
 }
-SIGNS = {"good": "✓", "bad": "✗", "skip": "–", "failed": "!", "pending": "…"}
+SIGNS = {"good": "✓", "bad": "✗", "skip": "–", "failed": "!", "pending": "…", "highlighted": "★"}
 
 
 def run_badge(status: str) -> tuple[str, str]:

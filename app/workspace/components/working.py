@@ -23,6 +23,7 @@ class Working:
     """`content` is a PromptContent as JSON and may not be valid yet.
 
     `ids` name the messages' fields across moves; `revision` grows when the texts are replaced.
+    `apart`: opened from elsewhere beside a stored draft, which it must not replace unasked.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Working:
     is_draft: bool = False
     revision: int = 0
     ids: list[int] = field(default_factory=list)
+    apart: bool = False
 
     @property
     def messages(self) -> list[dict[str, str]]:
@@ -43,6 +45,8 @@ class Working:
     def keep(self) -> None:
         """Store what is typed, so that neither a reload nor a crash loses it."""
         self.is_draft = True
+        if self.apart:
+            return
         draft = PromptDraft(based_on=self.based_on, content=self.content, message=self.message)
         access.act(lambda session: (service.save_draft(session, self.name, draft), True))
 
@@ -101,7 +105,7 @@ def _first_fault(error: ValueError) -> str:
 
 def working(version: PromptPublic) -> Working:
     """The working copy of this tab: the draft of who looks, or else the version itself."""
-    key = f"working_{version.name}_{version.version}"
+    key = _key(version)
     found = st.session_state.get(key)
     if found is None:
         found = st.session_state[key] = _opened(version)
@@ -125,18 +129,56 @@ def _opened(version: PromptPublic) -> Working:
     return copy
 
 
+def open_with(
+    version: PromptPublic, values: Mapping[str, Any], model: str | None, options: Mapping[str, Any]
+) -> None:
+    """Fill the copy of this tab with a version, its parameters, and the values to try it with."""
+    with access.reading() as session:
+        draft = service.load_draft(session, access.actor(), version.name)
+    old: Working | None = st.session_state.get(_key(version))
+    copy = Working(version.name, version.version, version.content.model_dump(mode="json"))
+    copy.revision = (old.revision if old else 0) + 1
+    copy.ids = list(range(len(copy.messages)))
+    copy.values, copy.model = dict(values), model
+    copy.apart = draft is not None and _has_messages(draft.content)
+    if dict(options) != copy.content.get("options", {}):
+        copy.set("options", dict(options))
+    copy.keep_try()
+    st.session_state[_key(version)] = copy
+
+
+def to_draft(version: PromptPublic) -> None:
+    """From what was opened beside it back to the stored draft."""
+    copy = working(version)
+    fresh = _opened(version)
+    fresh.values, fresh.model, fresh.generation = copy.values, copy.model, copy.generation
+    fresh.revision = copy.revision + 1
+    st.session_state[_key(version)] = fresh
+
+
+def replace_draft(version: PromptPublic) -> None:
+    """Keep what was opened as the draft, in place of the stored one."""
+    copy = working(version)
+    copy.apart = False
+    copy.keep()
+
+
+def _key(version: PromptPublic) -> str:
+    return f"working_{version.name}_{version.version}"
+
+
 def _has_messages(content: Mapping[str, Any]) -> bool:
     return isinstance(content.get("messages"), list)
 
 
 def drop(version: PromptPublic) -> None:
     """Forget the copy of this tab, because it was saved."""
-    st.session_state.pop(f"working_{version.name}_{version.version}", None)
+    st.session_state.pop(_key(version), None)
 
 
 def forget(version: PromptPublic) -> None:
     """Give the draft up and begin again from the version."""
-    old = st.session_state.pop(f"working_{version.name}_{version.version}", None)
+    old = st.session_state.pop(_key(version), None)
     access.act(lambda session: (service.drop_draft(session, version.name), True))
     fresh = working(version)
     fresh.revision = (old.revision if old else 0) + 1

@@ -2,17 +2,15 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
-from app.workspace.components import access, drawer, url
+from app.workspace.components import access, case_adding, drawer, url
 from app.workspace.components.plain import plain
 from app.workspace.components.working import working
 from app.workspace.strings import raw, t
 from core.errors import PromptstoneError
 from evalsets.datasets import service as datasets
-from evalsets.datasets.edits import edited, load_cases, typed_cases
 from prompts import service
 from prompts.checks import check_content
 from prompts.content import MessageTemplate, PromptContent
@@ -160,28 +158,13 @@ def _export(name: str) -> None:
 def _case(name: str) -> None:
     with access.reading() as session:
         version = service.get(session, name, url.get("v") or "latest")
-        known = [row.name for row in datasets.list_datasets(session)]
+        known = [row.name for row in datasets.list_datasets(session, limit=1)]
     values = {k: v for k, v in working(version).values.items() if v is not None}
     examples = {v.name: v.example for v in version.content.inputs if v.example is not None}
-    inputs = {**examples, **values}
-    st.json(inputs)
-    with drawer.form("prompt_case"):
-        dataset = st.selectbox(
-            t("prompts.case_dataset"), known or [f"{name}-cases"], accept_new_options=True
-        )
-        expected = st.text_area(t("prompts.case_expected"), height=90)
-        row = {**inputs, **({"expected": expected} if expected else {})}
-        saved = drawer.submit_outside("prompts.case_save", lambda: _add_case(dataset, row))
+    own = case_adding.proposed_name(name, hidden=True)
+    saved = case_adding.draw(
+        {**examples, **values}, proposed=known[0] if known else own, expected=None,
+        message=raw("prompts.case_from", ref=version.name),
+    )  # fmt: skip
     if saved is not None:
-        access.saved("prompts.case_saved", ref=saved)
         drawer.done(id=name)
-
-
-def _add_case(name: str, row: dict[str, Any]) -> str:
-    with access.reading() as session:
-        known = any(one.name == name for one in datasets.list_datasets(session, search=name))
-        before = load_cases(session, name) if known else None
-    cases = edited(before, additions=[row]) if before else typed_cases([row])
-    _ = cases.hash
-    with access.writing() as session:
-        return datasets.push(session, name, cases, message=raw("prompts.title")).version.ref

@@ -5,14 +5,14 @@ import streamlit as st
 from app.workspace.components import access, cell_inspector, matrix, scores, states, table, url
 from app.workspace.components.plain import preview
 from app.workspace.strings import raw, t
-from evalsets.labels.state import label_state
 from evalsets.models import Run
-from evalsets.runs.cells import arm_names, load_cells
+from evalsets.runs.cells import arm_names
 from evalsets.runs.matrix import MatrixCell, MatrixPage, matrix_page
+from evalsets.runs.matrix_order import ByLoss
 from evalsets.runs.service import get_run
-from evalsets.verdicts.labeled_arms import what_decides
 
-FILTERS = ("all", "failed", "different", "unlabeled", "worse")
+FILTERS = ("all", "failed", "different", "unlabeled", "highlighted")
+ORDERS = ("case", "loss")
 
 
 def draw(run_id: str) -> None:
@@ -29,11 +29,13 @@ def draw(run_id: str) -> None:
             t("table.search"), key="matrix_q", bind="query-params", type="search", live="300ms",
             placeholder=raw("table.search"), label_visibility="collapsed", width=200,
         )  # fmt: skip
-        score = scores.draw(names if shown != "worse" else ())
+        score = scores.draw(names)
         base = _base(arms)
+        order = _order(score.evaluator) if len(arms) > 1 else "case"
+    by = ByLoss(base, score.evaluator) if order == "loss" else None
     left, right = st.columns([3, 2], gap="medium")
     with left:
-        first = _worse(run, base) if shown == "worse" else _matrix(run, shown, text, score)
+        first = _matrix(run, shown, text, score, by)
     if first is None:
         st.caption(t("runs.no_cells"))
         return
@@ -48,7 +50,8 @@ def _base(arms: tuple[str, ...]) -> int:
     st.session_state[key] = current if current in arms else arms[0]
 
     def changed() -> None:
-        url.put(base=st.session_state[key])
+        moved = {"after": None, "before": None, "sel": None} if url.get("order") else {}
+        url.put(base=st.session_state[key], **moved)
 
     picked = st.selectbox(
         t("runs.base"), arms, key=key, on_change=changed, width=220,
@@ -57,7 +60,24 @@ def _base(arms: tuple[str, ...]) -> int:
     return arms.index(picked)
 
 
-def _matrix(run: Run, shown: str, text: str, score: scores.Picked) -> int | None:
+def _order(evaluator: str | None) -> str:
+    key, by = "matrix_order", evaluator or raw("runs.by_labels")
+    current = url.get("order")
+    st.session_state[key] = current if current in ORDERS else ORDERS[0]
+
+    def changed() -> None:
+        picked = st.session_state[key]
+        url.put(order=None if picked == ORDERS[0] else picked, after=None, before=None, sel=None)
+
+    return st.selectbox(
+        t("runs.order"), ORDERS, key=key, on_change=changed, width=220,
+        format_func=lambda code: raw(f"runs.order_{code}", by=by), label_visibility="collapsed",
+    )  # fmt: skip
+
+
+def _matrix(
+    run: Run, shown: str, text: str, score: scores.Picked, order: ByLoss | None
+) -> int | None:
     """The page; returns its first cell."""
     after, before = url.get("after"), url.get("before")
 
@@ -69,11 +89,12 @@ def _matrix(run: Run, shown: str, text: str, score: scores.Picked) -> int | None
                 show=shown,  # type: ignore[arg-type]
                 score=score.filter,
                 text=text,
+                order=order,
                 after=int(after) if after else None,
                 before=int(before) if before else None,
             )
 
-    page = matrix.held(run, (shown, score.filter, text, after, before), read)
+    page = matrix.held(run, (shown, score.filter, text, order, after, before), read)
     matrix.news(run)
     if not page.rows:
         return None
@@ -112,33 +133,11 @@ def _width(page: MatrixPage) -> int:
 
 
 def _cell(cell: MatrixCell, evaluator: str | None) -> str:
+    mark = states.SIGNS["highlighted"] if cell.highlighted else ""
     if cell.state != "succeeded":
         text = cell.error if cell.state == "failed" else ""
-        return f"{states.SIGNS[cell.state]} {preview(text)}".strip()
+        return " ".join(filter(None, [mark, states.SIGNS[cell.state], preview(text)]))
     said = cell.label.state.value if cell.label is not None else ""
     sign = states.SIGNS.get(said, "")
     score = "" if evaluator is None else f"[{scores.shown(cell.scores.get(evaluator))}]"
-    return " ".join(filter(None, [sign, score, preview(cell.preview)]))
-
-
-def _worse(run: Run, base: int) -> int | None:
-    """Pairs that the baseline wins, as a list; returns the first losing cell."""
-    with access.reading() as session:
-        cells = load_cells(session, run.id)
-        labels = label_state(session, run.id).states()
-    found = [
-        (pair, arm)
-        for place, arm in enumerate(cells.arms)
-        if place != base
-        for pair in what_decides(cells, labels, base, place)
-        if not pair.candidate_better
-    ][: table.PAGE]
-    if not found:
-        return None
-    rows = [{"case": pair.case_id, "arm": arm} for pair, arm in found]
-    table.grid(
-        "worse", rows, {c: raw(f"columns.{c}") for c in ("case", "arm")},
-        alt=raw("runs.filter_worse"),
-        on_cell=lambda row, _: url.put(sel=found[row][0].candidate_cell),
-    )  # fmt: skip
-    return found[0][0].candidate_cell
+    return " ".join(filter(None, [mark, sign, score, preview(cell.preview)]))

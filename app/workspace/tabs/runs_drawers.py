@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from app.server import context
-from app.workspace.components import access, drawer, exports, numbers, url
+from app.workspace.components import access, cell_actions, drawer, exports, numbers, url
 from app.workspace.strings import raw, t
 from evalsets.labels.importing import import_labels
 from evalsets.labels.lines import read_label_lines
@@ -36,6 +36,7 @@ def draw(run_id: str) -> None:
         "budget": lambda: _budget(run_id),
         "promote": lambda: _promote(run_id),
         "labels": lambda: _labels(run_id),
+        "case": lambda: cell_actions.drawer_body(run_id),
     }
     which = url.drawer()
     if which in bodies:
