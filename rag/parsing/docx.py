@@ -1,4 +1,4 @@
-"""DOCX by mammoth, which gives HTML by the styles of the paragraphs; headers and footers stay out."""
+"""DOCX by mammoth: HTML by the styles of paragraphs, without headers, footers and comments."""
 
 import io
 import re
@@ -24,13 +24,13 @@ p[style-name='Intense Quote'] => blockquote > p:fresh
 p[style-name='heading 7'] => h6:fresh
 p[style-name='heading 8'] => h6:fresh
 p[style-name='heading 9'] => h6:fresh
-comment-reference =>
 """
 _NEEDED = re.compile(
     r"\[Content_Types\]\.xml|_rels/\.rels|word/_rels/[^/]+\.rels|word/[^/]+\.xml", re.IGNORECASE
 )
 _MATH = "{http://schemas.openxmlformats.org/officeDocument/2006/math}"
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+_UNSEEN = re.compile("[\u2061-\u2064]")
 _FORMULA_SIGNS = {"sSup": "^", "sSub": "_", "f": "/"}
 
 
@@ -101,7 +101,7 @@ def _linear(element: Any) -> str:
     """A formula on one line: a_1^2, (a)/(b), √(x)."""
     kind = etree.QName(element).localname if isinstance(element.tag, str) else ""
     if kind == "t":
-        return element.text or ""
+        return _UNSEEN.sub("", element.text or "")
     parts = [_linear(child) for child in element]
     parts = [each for each in parts if each]
     if kind in _FORMULA_SIGNS and len(parts) == 2:

@@ -78,6 +78,10 @@ def _damaged(data: bytes) -> Decoded:
     text = data.replace(b"\x00", b"").decode("utf-8", "replace")
     broken = text.count("\ufffd")
     if broken * 20 > len(text):
+        if sum(byte < 9 or 13 < byte < 27 for byte in data[:4096]) * 20 > len(data[:4096]):
+            raise Invalid(
+                "It is no document of a known kind. Give PDF, DOCX, PPTX, XLSX, EPUB, HTML or text."
+            )
         raise Invalid("Its encoding cannot be told. Save it as UTF-8 and add it again.")
     what = counted(broken, "byte sequence that is not UTF-8 was", "such byte sequences were")
     return Decoded(plain(text), (f"{what} replaced",) if broken else ())

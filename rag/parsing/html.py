@@ -10,7 +10,19 @@ from rag.parsing.extract import Extract, counted, first_heading, plain, title_of
 from rag.parsing.limits import Limits
 from rag.parsing.markup import Markup
 
-_DROPPED = ["script", "style", "noscript", "template", "iframe", "object", "embed", "applet", "canvas", "audio", "video", "map", "nav", "dialog", "button", "select", "input", "textarea", "link", "meta", "base", "head"]
+_DROPPED_TAGS = """
+script style noscript template iframe object embed applet canvas audio video map nav dialog button
+select input textarea link meta base head
+"""
+_DROPPED = tuple(_DROPPED_TAGS.split())
+_FURNITURE = re.compile(
+    r"(?:^|\s)(?:no-?print|navbox\S*|navbar|nav-?menu|breadcrumbs?|mw-editsection|mw-jump-link"
+    r"|vector-(?:dropdown|menu|header|toc|page-toolbar)\S*|hash-link|header-?link|anchor-?link"
+    r"|skip-(?:link|to-content)|sr-only|visually-hidden|screen-reader-text|cookie-?(?:banner|notice"
+    r"|consent)|share-?(?:buttons|links)|social-?(?:share|links)|interlanguage-link)(?:\s|$)",
+    re.IGNORECASE,
+)
+"""Classes that well-known site generators give to what surrounds the text."""
 _HIDDEN = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
 _ROLES = {"navigation", "banner", "contentinfo", "search", "menu", "menubar", "dialog", "alert"}
 _MAIN_SHARE = 0.3
@@ -54,9 +66,10 @@ def strip(root: html.HtmlElement) -> html.HtmlElement:
     for element in list(root.iter(*_DROPPED)):
         if element.getparent() is not None:
             element.drop_tree()
-    for element in root.xpath("//*[@hidden or @aria-hidden='true' or @style or @role]"):
+    for element in root.xpath("//*[@hidden or @style or @role or @class]"):
         hidden = element.get("hidden") is not None or _HIDDEN.search(element.get("style", ""))
-        if (hidden or element.get("role") in _ROLES) and element.getparent() is not None:
+        around = element.get("role") in _ROLES or _FURNITURE.search(element.get("class", ""))
+        if (hidden or around) and element.getparent() is not None and element.tag != "body":
             element.drop_tree()
     return root
 

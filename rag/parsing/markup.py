@@ -10,9 +10,11 @@ from typing import Any
 from rag.parsing.extract import one_line
 from rag.parsing.tables import table_text
 
-_INLINE = set(
-    ["a", "abbr", "acronym", "b", "bdi", "bdo", "big", "br", "cite", "code", "data", "del", "dfn", "em", "font", "i", "img", "ins", "kbd", "label", "mark", "math", "q", "rb", "rp", "rt", "rtc", "ruby", "s", "samp", "small", "span", "strike", "strong", "sub", "sup", "svg", "time", "tt", "u", "var", "wbr"]
-)
+_INLINE_TAGS = """
+a abbr acronym b bdi bdo big br cite code data del dfn em font i img ins kbd label mark math q rb rp
+rt rtc ruby s samp small span strike strong sub sup svg time tt u var wbr
+"""
+_INLINE = frozenset(_INLINE_TAGS.split())
 _HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 _SILENT = {"rt", "rp", "rtc", "svg", "hr", "colgroup", "script", "style", "template", "title"}
 _RAISED = str.maketrans("0123456789+-=()n", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿ")
@@ -118,16 +120,17 @@ class Markup:
         yield table_text(list(self._grid(cells)), header=heads or None)
 
     def _grid(self, rows: list[list[Any]]) -> Iterator[list[str]]:
-        """Cell texts; a cell that spans rows or columns is repeated in each."""
+        """Cell texts; a cell that spans rows is repeated in each."""
         below: dict[int, tuple[int, str]] = {}
         for row in rows:
             line: list[str] = []
             for cell in row:
                 _take_from_above(line, below)
-                words = _tight(self.blocks(cell))
+                words = _cell(self.blocks(cell))
                 for _ in range(_span(cell, "colspan")):
                     below[len(line)] = (_span(cell, "rowspan") - 1, words)
                     line.append(words)
+                    words = ""
             _take_from_above(line, below)
             yield line
 
@@ -166,6 +169,14 @@ def _paragraph(pieces: list[str]) -> str:
 
 def _tight(blocks: Iterator[str]) -> str:
     return "\n".join(block for block in blocks if block)
+
+
+def _cell(blocks: Iterator[str]) -> str:
+    """Blocks on one line, the items of a list with commas between them."""
+    lines = [line.strip() for block in blocks for line in block.split("\n") if line.strip()]
+    if len(lines) > 1 and all(line.startswith("- ") for line in lines):
+        return ", ".join(line[2:] for line in lines)
+    return " ".join(lines)
 
 
 def _code(element: Any) -> str:

@@ -9,6 +9,8 @@ import pypdf
 from core.errors import Invalid
 from rag.parsing.extract import Extract, counted, paged, plain, title_of
 from rag.parsing.limits import Limits, require
+from rag.parsing.pdf_content import Content
+from rag.parsing.pdf_lines import page_text
 
 logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 _LOCKED = "It is protected by a password. Remove the password and add it again."
@@ -18,8 +20,10 @@ _DAMAGED = "It is damaged. Open it in a PDF reader, print it to a new PDF and ad
 def read_pdf(data: bytes, limits: Limits) -> Extract:
     """Every page; one that cannot be read is named in the notes."""
     reader = _opened(data)
+    content = Content()
     try:
-        count = len(reader.pages)
+        pages = reader.pages
+        count = len(pages)
     except Exception:
         raise Invalid(_DAMAGED) from None
     require(
@@ -31,7 +35,7 @@ def read_pdf(data: bytes, limits: Limits) -> Extract:
     bare: list[int] = []
     for number in range(count):
         try:
-            texts.append(_page_text(reader.pages[number]))
+            texts.append(_page_text(pages[number], content))
         except (MemoryError, RecursionError):
             raise
         except Exception:
@@ -63,8 +67,15 @@ def _opened(data: bytes) -> pypdf.PdfReader:
     return reader
 
 
-def _page_text(page: Any) -> str:
-    return plain(page.extract_text()).strip()
+def _page_text(page: Any, content: Content) -> str:
+    """By places; where the page's fonts or operators are too odd for that, as pypdf reads it."""
+    try:
+        text = page_text(content.pieces(page))
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:
+        text = page.extract_text()
+    return plain(text).strip()
 
 
 def _refuse(bad: list[int]) -> None:
@@ -94,7 +105,12 @@ def _title(reader: pypdf.PdfReader) -> str | None:
         title = title_of(reader.metadata.title if reader.metadata else None)
     except Exception:
         return None
-    return None if title and title.lower().startswith(("untitled", "microsoft word -")) else title
+    return (
+        None
+        if title
+        and title.lower().startswith(("untitled", "(anonymous)", "about:blank", "microsoft word -"))
+        else title
+    )
 
 
 def _filled_fields(reader: pypdf.PdfReader) -> str:

@@ -40,9 +40,8 @@ class _Slides:
 
     def _blocks(self, shapes: Iterable[Any]) -> Iterator[str]:
         for shape in sorted(shapes, key=_place):
-            if shape.is_placeholder and shape.placeholder_format.type is not None:
-                if shape.placeholder_format.type.name in _FURNITURE:
-                    continue
+            if _surrounds(shape):
+                continue
             if shape.shape_type == MSO_SHAPE_TYPE.GROUP:
                 yield from self._blocks(shape.shapes)
             elif getattr(shape, "has_table", False) and shape.has_table:
@@ -77,6 +76,12 @@ def read_pptx(data: bytes, limits: Limits) -> Extract:
     count = slides.pictures
     notes = (f"{counted(count, 'picture was', 'pictures were')} left out",) if count else ()
     return paged("pptx", parts, core_title(archive) or title_of(first), notes)
+
+
+def _surrounds(shape: Any) -> bool:
+    """Whether it is a slide number, date, header or footer."""
+    kind = shape.placeholder_format.type if shape.is_placeholder else None
+    return kind is not None and kind.name in _FURNITURE
 
 
 def _place(shape: Any) -> tuple[int, int]:

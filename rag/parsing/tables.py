@@ -29,7 +29,8 @@ def table_text(rows: Sequence[Sequence[str]], header: bool | None = None) -> str
         return _markdown(cells if header else [[""] * len(cells[0]), *cells])
     if header and len(cells) > 1:
         return "\n".join(record(cells[0], row) for row in cells[1:])
-    return "\n".join(" | ".join(cell for cell in row if cell) for row in cells)
+    between = ": " if len(cells[0]) == 2 else " | "
+    return "\n".join(between.join(cell for cell in row if cell) for row in cells)
 
 
 def names_columns(rows: Sequence[Sequence[str]]) -> bool:
@@ -37,7 +38,8 @@ def names_columns(rows: Sequence[Sequence[str]]) -> bool:
     first = rows[0]
     return (
         len(rows) > 1
-        and all(first)
+        and len(first) > 1
+        and all(first[1:])
         and len({cell.casefold() for cell in first}) == len(first)
         and not any(_number(cell) or len(cell) > _HEADER_CHARACTERS for cell in first)
     )

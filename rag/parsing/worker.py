@@ -22,13 +22,13 @@ from typing import Any
 
 sys.path += sys.argv[1:]
 sys.modules["numpy"] = None  # type: ignore[assignment]  # openpyxl would load it for nothing
-from core.errors import PromptstoneError
-from rag.parsing import confine, frames
-from rag.parsing.archives import Member, members
-from rag.parsing.formats import media_of
-from rag.parsing.limits import Limits, require, size_text
-from rag.parsing.packages import part
-from rag.parsing.readers import READERS, load_everything
+from core.errors import PromptstoneError  # noqa: E402
+from rag.parsing import confine, frames  # noqa: E402
+from rag.parsing.archives import Member, members  # noqa: E402
+from rag.parsing.formats import media_of  # noqa: E402
+from rag.parsing.limits import Limits, require, size_text  # noqa: E402
+from rag.parsing.packages import part  # noqa: E402
+from rag.parsing.readers import READERS, load_everything  # noqa: E402
 
 Out = Callable[[frames.Result], None]
 
@@ -71,7 +71,8 @@ def read_archive(data: bytes, name: str, limits: Limits, depth: int, out: Out) -
     wasted = 0.0
     for index, member in enumerate(found):
         if wasted >= limits.stopped_seconds:
-            reason = f"{len(found) - index} more files in it were not read, as others took too long. Split it."
+            left = len(found) - index
+            reason = f"{left} more files in it were not read, as others took too long. Split it."
             out(frames.Result(name, hashlib.sha256(data).hexdigest(), None, reason))
             return
         began = time.monotonic()
