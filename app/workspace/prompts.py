@@ -13,6 +13,7 @@ from app.workspace.tabs import (
     prompts_history,
     prompts_used,
 )
+from evalsets.verdicts.prompt_shares import PromptShare, shares_of_prompts
 from prompts import service
 
 TABS = {
@@ -31,6 +32,7 @@ def catalogue() -> None:
         rows = service.list_prompts(
             session, search=search, folder=folder, tag=tag, after=url.get("after")
         )
+        shares = shares_of_prompts(session, [row.name for row in rows])
     if not rows and not (search or folder or tag):
         header.empty("prompts.empty", _new_here)
         return
@@ -39,6 +41,7 @@ def catalogue() -> None:
             "name": row.name,
             "version": row.newest,
             "aliases": [f"{alias} → {version}" for alias, version in row.aliases.items()],
+            "last_share": _share(shares.get(row.name)),
             "tags": row.tags,
             "description": row.description or row.title or "",
             "author": row.author.removeprefix("user:"),
@@ -46,12 +49,20 @@ def catalogue() -> None:
         }
         for row in rows
     ]
-    columns = ("name", "version", "aliases", "tags", "description", "author", "when")
+    columns = ("name", "version", "aliases", "last_share", "tags", "description", "author", "when")
     table.catalogue(
         "prompts", shown, {c: raw(f"columns.{c}") for c in columns}, alt=raw("prompts.title")
     )
     more = rows[-1].name if len(rows) == table.PAGE else None
     table.pager("prompts", before="" if url.get("after") else None, after=more)
+
+
+def _share(found: PromptShare | None) -> str:
+    """The last verdict on a prompt, and of which version."""
+    if found is None:
+        return raw("prompts.no_labels")
+    share = numbers.share(found.share, found.ci95, found.n)
+    return raw("prompts.share_of", share=share, version=found.version)
 
 
 def _filters() -> tuple[str | None, str | None, str | None]:

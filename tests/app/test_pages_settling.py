@@ -6,7 +6,7 @@ from sqlalchemy import event
 
 from app.workspace.components import access, settling
 from core.database import Database
-from core.workspace_settings import set_setting
+from core.workspace_settings import get_setting, set_setting
 from tests.support.pages import page
 
 
@@ -32,9 +32,11 @@ def test_asking_for_the_plain_editor_reads_nothing(workspace, sqlite_db: Databas
         asked.append(statement)
 
     monkeypatch.setattr(access.st, "session_state", found.session_state)
-    event.listen(sqlite_db.engine, "before_cursor_execute", note)
+    event.listen(sqlite_db.reader, "before_cursor_execute", note)
     assert access.simple_editor()
     assert asked == []
+    with sqlite_db.read_scope() as session:
+        get_setting(session, "simple_editor")
+    assert len(asked) == 1  # it would have been seen
     found.toggle(key="settings_simple_editor").set_value(False).run()
     assert not access.simple_editor()
-    assert asked
