@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import registry
 from sqlmodel import Session, SQLModel
-from sqlmodel.main import SQLModelConfig
 
 from core.errors import Invalid, PromptstoneError, Unavailable
 from core.locks import FileLock
@@ -35,7 +34,7 @@ _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "fuse.sshfs"
 class Base(SQLModel, registry=registry()):
     """Root of all tables; its own registry lets a hot reload define them again."""
 
-    model_config = SQLModelConfig(defer_build=True)
+    model_config = {"defer_build": True}  # a table never validates; commands start sooner
     __tablename__: ClassVar[Any]
 
 

@@ -11,13 +11,12 @@ from sqlmodel import Session, col, select
 
 from evalsets.labels.state import label_state
 from evalsets.models import Answer, Cell
-from evalsets.runs.cells import get_run, load_cells
+from evalsets.runs.cells import get_run
 from evalsets.runs.ledger import ZERO
-from evalsets.statistics.cells import values_by_case
-from evalsets.statistics.scores import MeanScore, mean_score
+from evalsets.statistics.scores import MeanScore
 from evalsets.statistics.shares import CostPerGood
 from evalsets.verdicts.labeled_arms import ArmLabels, costs_per_good, share_of_labels
-from evalsets.verdicts.scored_arms import evaluators_of, score_values, scores_of
+from evalsets.verdicts.mean_scores import mean_scores
 
 
 class Quantiles(NamedTuple):
@@ -66,7 +65,7 @@ def arm_reports(session: Session, run_id: str) -> list[ArmReport]:
             for arm, done in zip(arms, succeeded, strict=True)
         ]
         per_good = [CostPerGood(None, None, None)] * len(arms)
-    scores = _scores(session, run_id)
+    scores = mean_scores(session, run_id)
     reports: list[ArmReport] = []
     for arm, frozen in enumerate(arms):
         prompt, model = frozen.get("prompt") or {}, frozen.get("model") or {}
@@ -159,17 +158,3 @@ def quantile(values: Sequence[float], share: float) -> float | None:
     low = int(place)
     high = min(low + 1, len(values) - 1)
     return values[low] + (values[high] - values[low]) * (place - low)
-
-
-def _scores(session: Session, run_id: str) -> dict[str, list[MeanScore]]:
-    found: dict[str, list[MeanScore]] = {}
-    names = evaluators_of(session, run_id)
-    if not names:
-        return found
-    cells = load_cells(session, run_id)
-    for name in names:
-        values = scores_of(session, run_id, name)
-        found[name] = [
-            mean_score(values_by_case(score_values(rows, values))) for rows in cells.by_arm()
-        ]
-    return found
