@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.workspace.components import access, header, numbers, table, url
+from app.workspace.components import access, case_edits, header, numbers, table, url
 from app.workspace.components.access import reading
 from app.workspace.strings import raw, t
 from app.workspace.tabs import (
@@ -77,6 +77,7 @@ def one(name: str) -> None:
             badges=[
                 (raw("prompts.version_n", n=version.version), "gray"),
                 (raw("datasets.cases_n", n=numbers.count(version.cases)), "gray"),
+                *([(raw("prompts.draft"), "orange")] if case_edits.waits(version.name) else []),
             ],
             actions=run,
             more=datasets_drawers.more(),

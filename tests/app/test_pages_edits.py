@@ -2,7 +2,13 @@
 
 import pytest
 
-from app.workspace.components.case_edits import PageEdits, read_edits, shown_rows
+from app.workspace.components.case_edits import (
+    CaseEdits,
+    PageEdits,
+    read_edits,
+    rebased,
+    shown_rows,
+)
 from core.database import Database
 from core.drafts import load_draft, save_draft
 from evalsets.datasets import service as datasets
@@ -89,14 +95,73 @@ def test_the_change_is_shown_and_saved_as_the_next_version(stored, sqlite_db):
         assert load_draft(session, "user:admin", "dataset.cases", "sums") is None
 
 
+def pushed_by_ann(database: Database, rows: list[dict]) -> None:
+    with database.session_scope("user:ann") as session:
+        datasets.push(session, "sums", typed_cases(rows))
+
+
 def test_somebodys_newer_version_is_not_saved_over(stored, sqlite_db):
     draft(sqlite_db, edits(stored))
-    with sqlite_db.session_scope("user:ann") as session:
-        datasets.push(session, "sums", typed_cases(ROWS[:1]))
     found = page("datasets", id="sums", edit="1", do="cases")
+    pushed_by_ann(sqlite_db, ROWS[:1])
     next(b for b in found.button if b.label == "Save version 2").click().run()
-    assert "got version 2 from user:ann" in words(found).replace("\\", "")
+    assert "Version 2 by ann" in words(found)
     assert len(cases_of(sqlite_db)) == 1
+
+
+def test_stale_edits_are_shown_and_saved_on_top_of_the_newer_version(stored, sqlite_db):
+    draft(sqlite_db, edits(stored))
+    theirs = [{**ROWS[0], "question": "one and one?"}, ROWS[2], {"id": "d", "question": "4+4?"}]
+    pushed_by_ann(sqlite_db, theirs)
+    for query in ({"do": "cases"}, {}):
+        found = page("datasets", id="sums", edit="1", **query)
+        assert not found.exception
+        assert "Version 2 by ann (just now) is newer than version 1" in words(found)
+        assert not [b for b in found.button if b.label.startswith("Save version")]
+    assert list(found.dataframe[0].value["case"]) == ["a", "c", "+"]
+    found.button(key="edits_on_top_page").click().run()
+    assert not found.exception
+    assert list(found.dataframe[-1].value["case"]) == ["a", "c", "+"]
+    next(b for b in found.button if b.label == "Save version 3").click().run()
+    assert not found.error
+    after = {case.inputs["question"]: case for case in cases_of(sqlite_db)}
+    assert list(after) == ["one and one?", "4+4?", "new?"]
+    assert after["one and one?"].expected == "two"
+
+
+def test_stale_edits_can_be_given_up(stored, sqlite_db):
+    draft(sqlite_db, edits(stored))
+    pushed_by_ann(sqlite_db, ROWS[:1])
+    found = page("datasets", id="sums")
+    assert "unsaved draft" in words(found)
+    found = page("datasets", id="sums", edit="1")
+    found.button(key="edits_discard").click().run()
+    with sqlite_db.read_scope() as session:
+        assert load_draft(session, "user:admin", "dataset.cases", "sums") is None
+
+
+def test_edits_are_put_on_the_pages_where_their_cases_stand_now():
+    rows = [{"id": f"c{n}", "x": str(n), "y": "0"} for n in range(120)]
+    old = positioned(rows[:60])
+    first, last = shown_rows(old[:1], PageEdits())[0], shown_rows(old[59:], PageEdits())[0]
+    page_edits = read_edits([old[0], old[58], old[59]], [first | {"x": "mine"}, last | {"y": "1"}])
+    made = CaseEdits(based_on=1, pages={"": page_edits})
+    newest = [{**rows[119], "y": "theirs"}, *rows[60:110], {**rows[59], "x": "theirs"}, *rows[1:59]]
+    found = rebased(made, old, positioned(newest), 2)
+    assert found.based_on == 2
+    assert found.pages[""].updates == {}
+    assert found.pages[""].additions == [{"x": "mine", "y": "0"}]  # the case is gone by now
+    assert found.pages["49"].updates["c59"] == {
+        "id": "c59", "x": "theirs", "y": "1", "expected": None, "split": None, "tags": None,
+    }  # fmt: skip
+    assert found.pages["99"].deletes == ["c58"]
+
+
+def positioned(rows: list[dict]) -> list[CasePublic]:
+    return [
+        CasePublic(n, n, row["id"], {k: v for k, v in row.items() if k != "id"}, "", None, [], None)
+        for n, row in enumerate(rows)
+    ]
 
 
 def test_a_bad_row_is_named_and_nothing_is_saved(stored, sqlite_db):

@@ -10,7 +10,7 @@ from sqlmodel import Session
 from app.workspace.components import access
 from core.canonical import Json
 from core.drafts import drop_draft, load_draft, save_draft
-from evalsets.datasets.cases import CasePublic, as_row
+from evalsets.datasets.cases import PAGE, CasePublic, as_row
 from evalsets.files.export import case_rows
 
 _KIND = "dataset.cases"
@@ -35,6 +35,11 @@ class CaseEdits(BaseModel):
     based_on: int
     pages: dict[str, PageEdits] = Field(default_factory=dict)
 
+    def page_of(self, position: int) -> PageEdits:
+        """The edits of the page on which a case of this position stands."""
+        first = position // PAGE * PAGE
+        return self.pages.setdefault(str(first - 1) if first else "", PageEdits())
+
     def together(self) -> PageEdits:
         """As one."""
         found = PageEdits()
@@ -55,6 +60,12 @@ def load(name: str, newest: int) -> CaseEdits:
         return CaseEdits(based_on=newest)
 
 
+def waits(name: str) -> bool:
+    """Whether who looks has a draft of this data set."""
+    with access.reading() as session:
+        return load_draft(session, access.actor(), _KIND, name) is not None
+
+
 def keep(name: str, edits: CaseEdits) -> None:
     """Store the draft, or drop it where nothing waits."""
 
@@ -71,6 +82,33 @@ def keep(name: str, edits: CaseEdits) -> None:
 def forget(session: Session, name: str) -> None:
     """Drop the draft."""
     drop_draft(session, _KIND, name)
+
+
+def rebased(
+    edits: CaseEdits, before: Sequence[CasePublic], newest: Sequence[CasePublic], number: int
+) -> CaseEdits:
+    """The edits on top of version `number` instead of the one they were made on; pure.
+
+    Of a changed case only the fields that were typed over change; one that is gone by now comes
+    back as a new one, and a deletion of it has nothing left to do.
+    """
+    waiting, old = edits.together(), {case.case_id: _flat(case) for case in before}
+    now = {case.case_id: case for case in newest}
+    found = CaseEdits(based_on=number, pages={"": PageEdits(additions=waiting.additions)})
+    for case_id, row in waiting.updates.items():
+        typed = {name: row[name] for name in row if row[name] != old.get(case_id, {}).get(name)}
+        if case_id not in now:
+            found.pages[""].additions.append(_as_new(row))
+        elif (after := {**_flat(now[case_id]), **typed}) != _flat(now[case_id]):
+            found.page_of(now[case_id].position).updates[case_id] = after
+    for case_id in waiting.deletes:
+        if case_id in now:
+            found.page_of(now[case_id].position).deletes.append(case_id)
+    return found
+
+
+def _as_new(row: Flat) -> Flat:
+    return {name: value for name, value in row.items() if name != "id" and value is not None}
 
 
 def shown_rows(cases: Sequence[CasePublic], edits: PageEdits) -> list[dict[str, str]]:

@@ -9,6 +9,7 @@ from app.workspace.components import access, case_edits, drawer, numbers, table,
 from app.workspace.components.case_edits import PageEdits
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
+from app.workspace.tabs import datasets_stale
 from core.canonical import Json
 from core.clock import new_id
 from core.errors import PromptstoneError
@@ -35,12 +36,17 @@ def begin() -> None:
 
 
 def draw(version: DatasetPublic) -> None:
+    edits = case_edits.load(version.name, version.newest)
+    if datasets_stale.stale(edits, version):
+        datasets_stale.draw(edits, version)
+        difference(version.name, edits.based_on, edits.together())
+        _discard(version.name, waits=True)
+        return
     after = url.get("after")
     with access.reading() as session:
         page = dataset_cases.page_cases(
             session, version.version_id, after=int(after) if after else None
         )
-    edits = case_edits.load(version.name, version.newest)
     place = after or ""
     before = edits.pages.get(place, PageEdits())
     found = _table(version, page, before, place)
@@ -80,14 +86,18 @@ def _foot(version: DatasetPublic, waiting: PageEdits) -> None:
         counts = t("datasets.edit_counts", **_counts(waiting))
         st.caption(counts if waiting.any else t("datasets.edit_help"))
         st.space("stretch")
-        st.button(
-            t("datasets.discard") if waiting.any else t("datasets.edit_end"), key="edits_discard",
-            on_click=_end, args=(version.name,), type="tertiary",
-        )  # fmt: skip
+        _discard(version.name, waits=waiting.any)
         st.button(
             t("datasets.review"), key="edits_review", type="primary", disabled=not waiting.any,
             on_click=url.open_drawer, args=("cases",), icon=":material/save:",
         )  # fmt: skip
+
+
+def _discard(name: str, *, waits: bool) -> None:
+    st.button(
+        t("datasets.discard") if waits else t("datasets.edit_end"), key="edits_discard",
+        on_click=_end, args=(name,), type="tertiary",
+    )  # fmt: skip
 
 
 def _counts(waiting: PageEdits) -> dict[str, int]:
@@ -113,15 +123,18 @@ def drawer_body(name: str) -> None:
     if not waiting.any:
         st.caption(t("datasets.edit_none"))
         return
+    if datasets_stale.stale(edits, newest):
+        datasets_stale.draw(edits, newest, "drawer")
+        return
     st.text(raw("datasets.edit_counts", **_counts(waiting)))
-    _difference(name, edits.based_on, waiting)
+    difference(name, edits.based_on, waiting)
     with drawer.form("dataset_edits"):
         message = st.text_input(t("datasets.message"), key="edits_message")
         if st.form_submit_button(t("datasets.save_as", n=edits.based_on + 1), type="primary"):
             _save(name, edits.based_on, waiting, message)
 
 
-def _difference(name: str, based_on: int, waiting: PageEdits) -> None:
+def difference(name: str, based_on: int, waiting: PageEdits) -> None:
     """The first cases that change, before and after."""
     touched = [*waiting.updates, *waiting.deletes][:_SHOWN]
     with access.reading() as session:
