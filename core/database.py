@@ -28,6 +28,14 @@ _UNKEEPABLE = {
     "pattern too complex": "The text to search for is too long. Shorten it.",
     "Recursion limit reached": "A value is nested too deep to be kept. Flatten it.",
 }
+_FULL = "The disk of the database is full. Free some space and do it again; what was saved is kept."
+_BROKEN = "The disk of the database gives errors. Check its free space, its rights and the disk."
+_TROUBLE = {
+    "database or disk is full": _FULL,
+    "No space left on device": _FULL,
+    "disk I/O error": _BROKEN,
+    "attempt to write a readonly database": _BROKEN,
+}
 _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "fuse.sshfs", "glusterfs"}
 
 
@@ -138,7 +146,7 @@ class Database:
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """What no column can hold and no search can look for is the giver's mistake, not ours."""
+    """What no column can hold and no search can look for is the giver's mistake; a disk is not."""
     try:
         yield
     except (UnicodeEncodeError, TypeError, StatementError) as error:
@@ -149,6 +157,9 @@ def _explained() -> Iterator[None]:
         for sign, sentence in _UNKEEPABLE.items():
             if sign in cause:
                 raise Invalid(sentence) from error
+        for sign, sentence in _TROUBLE.items():
+            if sign in cause:
+                raise Unavailable(sentence) from error
         raise
 
 

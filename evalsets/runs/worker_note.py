@@ -19,6 +19,7 @@ from sqlmodel import Session, col, select
 
 from core.clock import utcnow
 from core.database import Database
+from core.errors import Unavailable
 from core.jobs import LEASE_SECONDS, place
 from core.locks import FileLock, holder_note
 from core.models import Setting
@@ -102,16 +103,19 @@ async def _keep_beating(database: Database, key: str) -> None:
         await asyncio.to_thread(_beat, database, key)
 
 
+_DATABASE = (SQLAlchemyError, Unavailable)
+
+
 def _beat(database: Database, key: str) -> None:
     # The next beat may get through, and a missing one says the truth.
-    with contextlib.suppress(SQLAlchemyError), database.session_scope(ACTOR) as session:
+    with contextlib.suppress(*_DATABASE), database.session_scope(ACTOR) as session:
         session.merge(Setting(key=key, value=utcnow().isoformat()))
 
 
 def _withdraw(database: Database, key: str) -> None:
     """Our own row, and those of workers that were killed long ago."""
     old = utcnow() - timedelta(days=1)
-    with contextlib.suppress(SQLAlchemyError), database.session_scope(ACTOR) as session:
+    with contextlib.suppress(*_DATABASE), database.session_scope(ACTOR) as session:
         for row in session.exec(select(Setting).where(col(Setting.key).startswith(_SEEN))):
             if row.key == key or datetime.fromisoformat(row.value) < old:
                 session.delete(row)
