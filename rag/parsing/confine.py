@@ -16,7 +16,7 @@ _NOBODY = 65534
 _REFUSED = (
     "open", "os.", "shutil.", "tempfile.", "subprocess.", "socket.", "ctypes.", "pickle.", "pty.",
     "urllib.", "http.", "ftplib.", "smtplib.", "webbrowser.", "sqlite3.", "glob.", "syslog.",
-    "mmap.", "fcntl.", "signal.", "code.", "cpython.run", "winreg.",
+    "mmap.", "fcntl.", "code.", "cpython.run", "winreg.",
 )  # fmt: skip
 _state = {"forks": False}
 _libc = ctypes.CDLL(None, use_errno=True)

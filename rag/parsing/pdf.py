@@ -21,15 +21,13 @@ def read_pdf(data: bytes, limits: Limits) -> Extract:
     """Every page; one that cannot be read is named in the notes."""
     reader = _opened(data)
     content = Content()
+    _bound_pages(_announced(reader), limits)
     try:
         pages = reader.pages
         count = len(pages)
     except Exception:
         raise Invalid(_DAMAGED) from None
-    require(
-        count <= limits.pages,
-        f"It has {count:,} pages; {limits.pages:,} are read at most. Split it.",
-    )
+    _bound_pages(count, limits)
     texts: list[str] = []
     bad: list[int] = []
     bare: list[int] = []
@@ -49,6 +47,19 @@ def read_pdf(data: bytes, limits: Limits) -> Extract:
     if fields and texts:
         texts[-1] = f"{texts[-1]}\n\n{fields}".strip()
     return paged("pdf", texts, _title(reader), _notes(bad, bare))
+
+
+def _announced(reader: pypdf.PdfReader) -> int:
+    """Pages that the file says it has: known before its tree of pages is walked."""
+    try:
+        return int(reader.root_object["/Pages"]["/Count"])
+    except Exception:
+        return 0
+
+
+def _bound_pages(count: int, limits: Limits) -> None:
+    sentence = f"It has {count:,} pages; {limits.pages:,} are read at most. Split it."
+    require(count <= limits.pages, sentence)
 
 
 def _opened(data: bytes) -> pypdf.PdfReader:

@@ -21,7 +21,8 @@ _TOKEN = re.compile(
     rb"|%[^\r\n]*+",
     re.DOTALL,
 )
-_INLINE_IMAGE = re.compile(rb"(?<![^\s])BI\s.{0,4096}?\sID\s.*?\sEI(?=\s|\Z)", re.DOTALL)
+_INLINE_START = re.compile(rb"(?<![^\s])BI\s[^<>()]{0,2000}?\sID\s")
+_INLINE_END = re.compile(rb"\sEI(?=\s|\Z)")
 _ESCAPE = re.compile(rb"\\([0-7]{1,3}|\r\n|.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _MAX_FORMS = 2_000
@@ -248,7 +249,7 @@ def _actual_text(given: list[Any]) -> str | None:
 def _operations(data: bytes) -> Iterator[tuple[bytes, list[Any]]]:
     """Operators with their operands: float, bytes, str for a name, list for an array."""
     if b"ID" in data:
-        data = _INLINE_IMAGE.sub(b" ", data)
+        data = _without_inline_images(data)
     given: list[Any] = []
     array: list[Any] | None = None
     for token in _TOKEN.finditer(data):
@@ -279,6 +280,19 @@ def _operations(data: bytes) -> Iterator[tuple[bytes, list[Any]]]:
         (given if array is None else array).append(value)
         if len(given) > 10_000:
             given = []
+
+
+def _without_inline_images(data: bytes) -> bytes:
+    """Pictures inside the content are bytes of any kind, and would be taken for operators."""
+    kept: list[bytes] = []
+    at = 0
+    while start := _INLINE_START.search(data, at):
+        end = _INLINE_END.search(data, start.end())
+        if end is None:
+            break
+        kept.append(data[at : start.start()])
+        at = end.end()
+    return b" ".join([*kept, data[at:]])
 
 
 def _unescape(found: re.Match[bytes]) -> bytes:

@@ -126,6 +126,7 @@ def serve_one(stream: int) -> None:
     data = pipe.read(request["bytes"])
     pipe.detach()
     limits = replace(Limits(), **request["limits"])
+    confine.allow_seconds(limits.seconds)
     confine.refuse_events()
     confine.allow_forks(True)
     confine.bound(limits.memory_bytes)
