@@ -1,6 +1,6 @@
 """One cell in full: its case, exact request, answer, attempts, scores and label."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 from sqlmodel import Session, col, select
 
+from core.database import Database
 from core.errors import NotFound
 from evalsets.labels.state import CellLabel, cells_labels
 from evalsets.models import Answer, Attempt, Case, Cell, CellScore
@@ -74,8 +75,21 @@ class CellDetail:
     scores: list[ScoreDetail]
 
 
-def cell_detail(session: Session, run_id: str, number: int) -> CellDetail:
-    """Everything about a cell; raises NotFound."""
+def cell_detail(database: Database, run_id: str, number: int) -> CellDetail:
+    """Everything about a cell; raises NotFound. An unsent one is rendered after the reading."""
+    with database.read_scope() as session:
+        read = _read(session, run_id, number)
+    if read.detail.request is not None:
+        return read.detail
+    return replace(read.detail, request=unsent_request(read.arm, read.detail.inputs))
+
+
+class _Read(NamedTuple):
+    detail: CellDetail
+    arm: Arm
+
+
+def _read(session: Session, run_id: str, number: int) -> _Read:
     run = get_run(session, run_id)
     query = (
         select(Cell, Case, Answer)
@@ -89,7 +103,7 @@ def cell_detail(session: Session, run_id: str, number: int) -> CellDetail:
     cell, case, found = row
     answer = found or Answer(output="")
     arm = Manifest.model_validate(run.manifest).arms[cell.arm]
-    return CellDetail(
+    detail = CellDetail(
         run_id=run_id,
         number=number,
         arm=arm.name,
@@ -100,7 +114,7 @@ def cell_detail(session: Session, run_id: str, number: int) -> CellDetail:
         expected=case.expected,
         tags=case.tags,
         state=cell.state,
-        request=_request(answer, arm, case),
+        request=orjson.loads(answer.request) if answer.request else None,
         output=answer.output if found else None,
         tool_calls=answer.tool_calls,
         finish_reason=answer.finish_reason,
@@ -118,10 +132,7 @@ def cell_detail(session: Session, run_id: str, number: int) -> CellDetail:
         attempts=_attempts(session, run_id, number),
         scores=_scores(session, run_id, number),
     )
-
-
-def _request(answer: Answer, arm: Arm, case: Case) -> dict[str, Any] | None:
-    return orjson.loads(answer.request) if answer.request else unsent_request(arm, case.inputs)
+    return _Read(detail, arm)
 
 
 def unsent_request(arm: Arm, inputs: dict[str, Any]) -> dict[str, Any] | None:

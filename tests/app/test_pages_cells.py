@@ -126,8 +126,7 @@ def opened(news):
 def inputs_of(sqlite_db: Database, news) -> dict:
     from evalsets.runs.cell_detail import cell_detail
 
-    with sqlite_db.read_scope() as session:
-        return cell_detail(session, news[0], news[1]).inputs
+    return cell_detail(sqlite_db, news[0], news[1]).inputs
 
 
 def test_a_cell_opens_with_its_version_model_parameters_and_inputs(news, sqlite_db):

@@ -200,10 +200,9 @@ async def test_a_cell_opens_with_its_request_attempts_scores_and_label(
     run_id = begin(db, "fail-2", evaluators=("exact",))
     await work_on(db, run_id)
     label(db, run_id, 0, "bad")
-    with db.read_scope() as session:
-        cell, unsent = (cell_detail(session, run_id, n) for n in (0, 1))
-        with pytest.raises(NotFound):
-            cell_detail(session, run_id, 2)
+    cell, unsent = (cell_detail(db, run_id, n) for n in (0, 1))
+    with pytest.raises(NotFound):
+        cell_detail(db, run_id, 2)
     assert cell.request == {
         "model": "fail-2",
         "messages": [{"role": "user", "content": "a"}],

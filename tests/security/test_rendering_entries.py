@@ -104,9 +104,8 @@ async def test_runs_judges_plans_and_exports(
     plain = [row for row in rows if row["prompt"] == "plain"]
     assert [row["output"] for row in plain] == payloads, "a cell is no template"
     assert sum(row["error"] is not None for row in rows) >= 80
-    with sqlite_db.read_scope() as session:
-        for cell in cell_rows(sqlite_db, run)[:30]:
-            _check(trap, repr(cell_detail(session, run, cell.number)), trap.folder)
+    for cell in cell_rows(sqlite_db, run)[:30]:
+        _check(trap, repr(cell_detail(sqlite_db, run, cell.number)), trap.folder)
 
 
 def test_commands(tmp_path: Path, trap: Trap, payloads: list[str]) -> None:

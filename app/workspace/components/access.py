@@ -10,6 +10,7 @@ from sqlmodel import Session
 from app.server import context
 from app.workspace.components.plain import plain
 from app.workspace.strings import t, use_language
+from core.database import Database
 from core.errors import PromptstoneError
 from core.models import User
 from core.workspace_settings import get_setting
@@ -52,6 +53,11 @@ def role() -> str:
 def actor() -> str:
     """Who looks, as `actor` in the rows they write."""
     return f"user:{user_name()}"
+
+
+def database() -> Database:
+    """For what reads and then works without a session, as rendering does."""
+    return context.current().database
 
 
 @contextmanager

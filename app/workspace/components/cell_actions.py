@@ -74,7 +74,7 @@ def drawer_body(run_id: str) -> None:
     number = url.get("sel") or ""
     with access.reading() as session:
         run = get_run(session, run_id)
-        found = cell_detail(session, run_id, int(number) if number.isdecimal() else 0)
+    found = cell_detail(access.database(), run_id, int(number) if number.isdecimal() else 0)
     correction = None if found.label is None else found.label.correction
     saved = case_adding.draw(
         found.inputs,

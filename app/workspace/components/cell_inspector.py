@@ -30,8 +30,8 @@ _ICONS = {"good": ":material/check:", "bad": ":material/close:", "skip": ":mater
 
 def draw(run_id: str, number: int, base: int) -> None:
     """The inspector; pressing 1, 2 or 3 labels the open cell."""
+    found = cell_detail(access.database(), run_id, number)
     with access.reading() as session:
-        found = cell_detail(session, run_id, number)
         mine = cells.own_label(session, run_id, number, access.user_name())
         rival = cells.output_of_arm(session, get_run(session, run_id), number, base)
     with st.container(border=True, key="inspector", gap="small"):
