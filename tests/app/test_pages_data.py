@@ -117,7 +117,7 @@ def test_testing_echo_says_that_it_answers(workspace, sqlite_db):
 
     found = page("models", id="echo")
     by_label(found.button, "Test model").click().run()
-    for _ in range(50):
+    for _ in range(300):
         with sqlite_db.read_scope() as session:
             last = models.get_model(session, "echo").last_test
         if last is not None:

@@ -136,7 +136,7 @@ def test_run_asks_the_model_once_however_often_it_is_pressed(prompt, workspace):
     assert not found.exception
     import time
 
-    for _ in range(50):
+    for _ in range(300):
         found.run()
         if "tokens in," in words(found):
             break

@@ -424,7 +424,7 @@ def test_heartbeats_keep_a_silent_stream_open():
     from connectors.generate import Event
 
     async def slow():
-        await asyncio.sleep(0.25)
+        await asyncio.sleep(0.8)
         yield Event("delta", "g", "hello\n\nevent: end")
 
     async def collect() -> list[bytes]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.browser import Server, settled, signed_in
+from tests.support.browser import Server, at_rest, signed_in
 
 pytestmark = pytest.mark.browser
 
@@ -52,8 +52,7 @@ def test_no_page_has_a_serious_finding(
     for path in (*PAGES, *OBJECTS):
         page.goto(server.url + path)
         expect(page.get_by_role("heading", level=1).first).to_be_visible()
-        settled(page)
-        page.wait_for_timeout(1200)  # styles that follow the script
+        at_rest(page)
         if problems := findings(page, axe):
             found[path] = problems
     assert found == {}

@@ -17,7 +17,7 @@ from core.migrate import migrate
 from core.settings import Settings
 from evalsets.labels.queue_plan import create_queue
 from evalsets.models import Label
-from tests.support.browser import launch, running_server, settled, signed_in
+from tests.support.browser import at_rest, launch, running_server, settled, signed_in
 from tests.support.runs_factory import make_run
 
 pytestmark = pytest.mark.browser
@@ -232,7 +232,7 @@ def test_chinese_is_no_wider_than_english_and_nothing_is_cut(served):
         page = other.new_page()
         for path in ("/prompts?id=news", "/runs", "/label", "/datasets", "/models"):
             at(page, url, path)
-            page.wait_for_timeout(1500)
+            at_rest(page)
             found = page.evaluate(
                 """() => [...document.querySelectorAll(
                   '[data-testid="stSidebarNav"] a span, button [data-testid="stMarkdownContainer"]'

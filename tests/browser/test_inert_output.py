@@ -161,8 +161,7 @@ def test_the_check_sees_what_it_is_for(served):
         "document.body.insertAdjacentHTML('beforeend', "
         f"\"<img src='http://evil.invalid/a.png' onerror='window.{MARK}=1'>\")"
     )
-    page.wait_for_timeout(500)
-    assert page.evaluate(f"window.{MARK}") == 1
+    page.wait_for_function(f"window.{MARK} === 1")
+    page.wait_for_function("violations.some((uri) => uri.includes('evil'))")
     assert len(page.evaluate(FOUND)) == 2
-    assert [uri for uri in page.evaluate("violations") if "evil" in uri]
     page.close()

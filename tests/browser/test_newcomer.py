@@ -57,6 +57,7 @@ def test_from_sign_in_to_a_promoted_winner(context: BrowserContext, server: Serv
     )
     hand.click("Label 24 outputs")
     expect(page.get_by_text("0 / 24")).to_be_visible()
+    settled(page)
     for done in range(10):
         page.wait_for_timeout(300)  # nobody reads faster than a quarter of a second
         hand.key("1" if done % 2 else "2")

@@ -102,3 +102,16 @@ def settled(page: Page) -> None:
     """Wait until the script has run and the keys of the workspace are heard."""
     page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
     page.wait_for_function("window.promptstoneKeys?.installed")
+
+
+def at_rest(page: Page) -> None:
+    """Wait until nothing comes, moves or fades any more: for what measures a page."""
+    settled(page)
+    page.wait_for_load_state("networkidle")
+    page.evaluate("document.fonts.ready")
+    page.wait_for_function(_STILL)
+    settled(page)
+
+
+_STILL = """() => !document.querySelector('[data-stale="true"], [data-testid="stSkeleton"]') &&
+  document.getAnimations().every((one) => one.playState !== "running")"""
