@@ -17,7 +17,7 @@ class Span(NamedTuple):
 
 class _Tail(NamedTuple):
     start: int
-    count: int
+    held: int
 
 
 def fill(text: str, atoms: Atoms, limit: int, overlap: int) -> list[Span]:
@@ -101,6 +101,6 @@ def _inside(text: str, start: int, end: int, overlap: int) -> _Tail | None:
         found = bisect_left(candidates, -overlap, key=lambda at: -tokens(text[at:end]))
         if found < len(candidates):
             tail = _Tail(candidates[found], tokens(text[candidates[found] : end]))
-            if tail.count * 4 >= overlap:
+            if tail.held * 4 >= overlap:
                 return tail
     return None

@@ -161,7 +161,8 @@ def _whole_character(text: str, start: int, at: int, end: int, most: int) -> int
     if not _JOINS.search(text, max(start, at - 1), min(end, at + 1)):
         return at
     far = min(end, at + _BLOCK)
-    borders = [match.end() for match in _CHARACTER.finditer(text, start, far)]
+    # A copy: regex looks back over a whole run of flags to tell where one begins.
+    borders = [start + match.end() for match in _CHARACTER.finditer(text[start:far])]
     before = max((border for border in borders if border <= at), default=0)
     after = min((border for border in borders if at < border), default=at)
     if before or (after == far and far < end) or tokens(text[start:after]) > most:
@@ -186,7 +187,7 @@ def word_starts(text: str, start: int, end: int) -> list[int]:
 
 def character_starts(text: str, start: int, end: int) -> list[int]:
     """Offsets at which a grapheme cluster begins, after `start`."""
-    return [match.start() for match in _CHARACTER.finditer(text, start, end)][1:]
+    return [start + match.start() for match in _CHARACTER.finditer(text[start:end])][1:]
 
 
 class Stretch(NamedTuple):
