@@ -1,11 +1,12 @@
 """BM25 over postings in NumPy: exact scores of every chunk for a query, in well under 1 ms.
 
-score(D, Q) = Σ_{t in Q} ln(1 + (N − n_t + 0.5) / (n_t + 0.5)) · f_tD / (f_tD + k1 (1 − b + b |D| / avg|D|))
+score(D, Q) = Σ_{t in Q} idf(t) · f_tD / (f_tD + k1 (1 − b + b |D| / mean |D|))
+idf(t) = ln(1 + (N − n_t + 0.5) / (n_t + 0.5))
 
 Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with the
 never negative idf of Lucene and without the constant factor k1 + 1, as Lucene since version 8
-(Kamphuis et al., "Which BM25 Do You Mean?", 2020). k1 = 1.5 and b = 0.75 are the usual middle of the
-ranges that Robertson and Zaragoza recommend, and the defaults of rank_bm25 and bm25s.
+(Kamphuis et al., "Which BM25 Do You Mean?", 2020). k1 = 1.5 and b = 0.75 lie in the middle of the
+ranges that Robertson and Zaragoza recommend, and are the defaults of rank_bm25 and bm25s.
 """
 
 from collections.abc import Sequence

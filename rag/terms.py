@@ -65,9 +65,11 @@ def terms(text: str) -> list[str]:
 
 def query_terms(text: str) -> list[Term]:
     """The terms of a query, each once; stop words only if there is nothing else."""
-    found = dict.fromkeys(Term(term, word) for term, word in _split(text))
-    telling = [term for term in found if term.word not in STOP_WORDS]
-    return list({term.term: term for term in reversed(telling or list(found))}.values())[::-1]
+    found: dict[str, Term] = {}
+    for term, word in _split(text):
+        found.setdefault(term, Term(term, word))
+    telling = [term for term in found.values() if term.word not in STOP_WORDS]
+    return telling or list(found.values())
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:
@@ -104,7 +106,9 @@ def _stemmer(language: str) -> Stemmer.Stemmer:
 @lru_cache(maxsize=200_000)
 def term_hash(term: str) -> int:
     """64 bits of a term: among 10 million terms two alike are expected 0.000003 times."""
-    return int.from_bytes(blake2b(term.encode("utf-8", "replace"), digest_size=8).digest(), "little")
+    return int.from_bytes(
+        blake2b(term.encode("utf-8", "replace"), digest_size=8).digest(), "little"
+    )
 
 
 def packed(text: str) -> bytes:

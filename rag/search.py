@@ -1,0 +1,201 @@
+"""One query over one index: dense, lexical or both by reciprocal rank fusion, and why."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Annotated, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.errors import Invalid
+from rag.fusion import Weighted, fuse
+from rag.index import BaseIndex
+from rag.terms import Term, query_terms
+from rag.vectors import Mask, Matrix, Ranking, best
+
+NOTHING = Ranking(np.zeros(0, np.int64), np.zeros(0, np.float32))
+Weight = Annotated[float, Field(ge=0, le=10)]
+
+
+class SearchSettings(BaseModel):
+    """How a base is searched. Filters (`where`) are applied before ranking, in every mode."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mode: Literal["hybrid", "dense", "lexical"] = "hybrid"
+    top_k: Annotated[int, Field(ge=1, le=200, description="How many chunks are given")] = 8
+    min_score: Annotated[
+        float | None,
+        Field(
+            description="Chunks below are left out: a cosine (dense), BM25 (lexical), a share of "
+            "the best possible rank from 0 to 1 (hybrid) or the reranker's score from 0 to 1"
+        ),
+    ] = None
+    where: Annotated[
+        tuple[tuple[str, str], ...],
+        Field(description="Metadata of a document as (key, value); all must hold"),
+    ] = ()
+    rerank: Annotated[bool, Field(description="Order the best with the cross-encoder")] = False
+    rerank_depth: Annotated[int, Field(ge=1, le=200, description="How many it reads")] = 30
+    dense_weight: Annotated[Weight, Field(description="Weight of the dense ranks (hybrid)")] = 1.0
+    lexical_weight: Annotated[Weight, Field(description="Weight of the lexical ranks")] = 1.0
+    depth: Annotated[
+        int, Field(ge=1, le=1000, description="How many ranks of each list are fused")
+    ] = 100
+    rrf_k: Annotated[
+        float, Field(ge=0, le=1000, description="RRF's k: the higher, the flatter the ranks")
+    ] = 60.0
+    one_per_parent: Annotated[
+        bool, Field(description="Of the chunks of one parent, only the best is given")
+    ] = True
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One chunk found. Ranks count from 1; a rank or score is None where that list lacks it.
+
+    `score`: as `SearchSettings.min_score` says. `terms`: the query's words that stand in it.
+    """
+
+    chunk_id: str
+    document: int
+    score: float
+    rank: int
+    dense_rank: int | None = None
+    lexical_rank: int | None = None
+    dense_score: float | None = None
+    lexical_score: float | None = None
+    rerank_score: float | None = None
+    terms: tuple[str, ...] = ()
+
+
+class _Found(NamedTuple):
+    """What both lists say about a query; a list that was not asked is empty."""
+
+    terms: list[Term]
+    lexical_scores: NDArray[np.float32]
+    lexical: Ranking
+    dense: Ranking
+
+
+def search(
+    index: BaseIndex,
+    query: str,
+    query_vector: Matrix | None,
+    settings: SearchSettings,
+    allowed: Mask | None = None,
+    *,
+    dense_trust: float = 1.0,
+) -> list[Hit]:
+    """The best chunks of the documents that `allowed` (one bool a document) lets through.
+
+    `query_vector`: shape (dimensions,), length 1; only lexical search does without. `dense_trust`
+    scales the dense list's weight (see `trust`). With `rerank` as many hits come back as the
+    cross-encoder reads; `reranked` then orders and cuts them. Raises Invalid.
+    """
+    if query_vector is None and settings.mode != "lexical":
+        raise Invalid(f"A {settings.mode} search needs the query's vector. Use the mode lexical.")
+    if not index.chunk_ids:
+        return []
+    found = _find(index, query, query_vector, settings, index.among(allowed))
+    ranking = _ranked(found, settings, dense_trust)
+    if settings.one_per_parent:
+        ranking = _first_of_each(ranking, index.parents)
+    wanted = settings.top_k
+    if settings.rerank:
+        wanted = max(wanted, settings.rerank_depth)
+    elif settings.min_score is not None:
+        ranking = _cut(ranking, ranking.scores >= settings.min_score)
+    return _hits(index, _cut(ranking, slice(wanted)), found, query_vector)
+
+
+def reranked(
+    hits: Sequence[Hit], scores: NDArray[np.float32], settings: SearchSettings
+) -> list[Hit]:
+    """The hits by their cross-encoder's `scores` (one a hit), cut to `top_k` and `min_score`."""
+    order = np.argsort(-scores, kind="stable")
+    best_first = [(hits[at], float(scores[at])) for at in order.tolist()]
+    least = settings.min_score
+    kept = [pair for pair in best_first if least is None or pair[1] >= least][: settings.top_k]
+    return [
+        replace(hit, score=score, rerank_score=score, rank=rank)
+        for rank, (hit, score) in enumerate(kept, 1)
+    ]
+
+
+def _find(
+    index: BaseIndex,
+    query: str,
+    vector: Matrix | None,
+    settings: SearchSettings,
+    among: Mask | None,
+) -> _Found:
+    terms = query_terms(query)
+    scores = index.lexical.scores([term.term for term in terms])
+    depth = max(settings.depth, settings.top_k, settings.rerank_depth if settings.rerank else 0)
+    # Children of one parent can fill the top of a list, and only one of them is given.
+    depth *= 4 if settings.one_per_parent and index.has_parents else 1
+    lexical = dense = NOTHING
+    if settings.mode != "dense":
+        standing = scores > 0
+        lexical = best(scores, depth, standing if among is None else standing & among)
+    if vector is not None and settings.mode != "lexical":
+        dense = index.dense.top(vector, depth, among)
+    return _Found(terms, scores, lexical, dense)
+
+
+def _ranked(found: _Found, settings: SearchSettings, dense_trust: float) -> Ranking:
+    if settings.mode == "dense":
+        return found.dense
+    if settings.mode == "lexical":
+        return found.lexical
+    lists = [
+        Weighted(found.dense, settings.dense_weight * dense_trust),
+        Weighted(found.lexical, settings.lexical_weight),
+    ]
+    return fuse([one for one in lists if one.weight > 0], settings.rrf_k)
+
+
+def _first_of_each(ranking: Ranking, parents: NDArray[np.int64]) -> Ranking:
+    """Of the children of one parent only the best."""
+    family = parents[ranking.chunks]
+    alone = family < 0
+    _, firsts = np.unique(family, return_index=True)
+    kept = alone.copy()
+    kept[firsts] = True
+    return _cut(ranking, kept)
+
+
+def _cut(ranking: Ranking, kept: NDArray[np.bool_] | slice) -> Ranking:
+    return Ranking(ranking.chunks[kept], ranking.scores[kept])
+
+
+def _hits(index: BaseIndex, ranking: Ranking, found: _Found, vector: Matrix | None) -> list[Hit]:
+    chunks = ranking.chunks
+    dense_ranks, lexical_ranks = _ranks(found.dense, chunks), _ranks(found.lexical, chunks)
+    cosines = None if vector is None else index.dense.scores_of(vector, chunks).tolist()
+    lexical_scores = found.lexical_scores[chunks].tolist()
+    stands = {term.word: index.lexical.having(term.term, chunks) for term in found.terms}
+    return [
+        Hit(
+            chunk_id=index.chunk_ids[chunk],
+            document=int(index.documents[chunk]),
+            score=score,
+            rank=at + 1,
+            dense_rank=dense_ranks[at],
+            lexical_rank=lexical_ranks[at],
+            dense_score=None if cosines is None else cosines[at],
+            lexical_score=lexical_scores[at] or None,
+            terms=tuple(word for word, having in stands.items() if having[at]),
+        )
+        for at, (chunk, score) in enumerate(
+            zip(chunks.tolist(), ranking.scores.tolist(), strict=True)
+        )
+    ]
+
+
+def _ranks(ranking: Ranking, chunks: NDArray[np.int64]) -> list[int | None]:
+    """The rank of each of `chunks` in the list, None where it is not in it."""
+    place = {chunk: rank for rank, chunk in enumerate(ranking.chunks.tolist(), 1)}
+    return [place.get(chunk) for chunk in chunks.tolist()]
