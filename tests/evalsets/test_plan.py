@@ -1,7 +1,6 @@
 """What the plan says before a run, against what the run then does."""
 
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -21,19 +20,7 @@ from tests.support.running import (
     run_row,
     work_on,
 )
-from tests.support.witness import Witness, witness
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Witness]:
-    with witness() as running:
-        yield running
-
-
-@pytest.fixture
-def w(server: Witness) -> Witness:
-    server.reset()
-    return server
+from tests.support.witness import Witness
 
 
 def ask(*models: str, **more: object) -> RunRequest:

@@ -1,6 +1,5 @@
 """Figures, pages and details of runs that really ran."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import numpy
@@ -24,19 +23,7 @@ from tests.support.running import (
     run_row,
     work_on,
 )
-from tests.support.witness import Witness, witness
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Witness]:
-    with witness() as running:
-        yield running
-
-
-@pytest.fixture
-def w(server: Witness) -> Witness:
-    server.reset()
-    return server
+from tests.support.witness import Witness
 
 
 def label(db: Database, run_id: str, number: int, word: str | None) -> None:

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -20,20 +19,7 @@ from evalsets.runs.exports import export_run, import_run
 from evalsets.runs.report import run_json
 from evalsets.verdicts.service import verdict
 from tests.support.running import ACTOR, add_cases, add_model, add_prompt, begin, cell_rows, work_on
-from tests.support.witness import Witness, witness
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Witness]:
-    with witness() as running:
-        yield running
-
-
-@pytest.fixture
-def w(server: Witness) -> Witness:
-    server.reset()
-    return server
-
+from tests.support.witness import Witness
 
 HOSTILE = '=HYPERLINK("http://x","<script>alert(1)</script>")\u202e\x07'
 

@@ -1,6 +1,5 @@
 """Totals of a run when its calls fail, are retried or have no price."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -19,15 +18,9 @@ from tests.support.running import (
     cell_rows,
     work_on,
 )
-from tests.support.witness import Witness, witness
+from tests.support.witness import Witness
 
 JUDGE = {"kind": "judge", "model": "judge", "name": "nice", "rubric": "Is it nice?"}
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Witness]:
-    with witness() as running:
-        yield running
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import time
-from collections.abc import Iterator
 from decimal import Decimal
 
 import orjson
@@ -31,18 +30,6 @@ from tests.support.running import (
 from tests.support.witness import Witness, witness
 
 DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Witness]:
-    with witness() as running:
-        yield running
-
-
-@pytest.fixture
-def w(server: Witness) -> Witness:
-    server.reset()
-    return server
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
@@ -37,19 +36,7 @@ from tests.support.running import (
     until,
     work_on,
 )
-from tests.support.witness import Witness, witness
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Witness]:
-    with witness() as running:
-        yield running
-
-
-@pytest.fixture
-def w(server: Witness) -> Witness:
-    server.reset()
-    return server
+from tests.support.witness import Witness
 
 
 def test_fifty_submits_with_one_key_make_one_run(db: Database, w: Witness) -> None:

@@ -1,6 +1,5 @@
 """What the database refuses costs one cell, not the run."""
 
-from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -26,15 +25,9 @@ from tests.support.running import (
     scores_of,
     work_on,
 )
-from tests.support.witness import Witness, witness
+from tests.support.witness import Witness
 
 HUGE = 2**63
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[Witness]:
-    with witness() as running:
-        yield running
 
 
 @pytest.fixture
