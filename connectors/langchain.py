@@ -1,14 +1,14 @@
 """Any `provider:model` of LangChain behind the connector interface.
 
 For providers that do not speak OpenAI's wire. A call costs some 4 ms of CPU here, forty times that
-of `chat.py`. LangChain's clients open their own connections: a base URL given for one is checked
-before each call, but the checked IP is not pinned.
+of `chat.py`. A base URL is checked before each call. The clients of `openai` and `azure_openai`
+connect to the IP that was checked; others open connections of their own, by name.
 """
 
 import asyncio
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 import orjson
@@ -34,6 +34,10 @@ from core.canonical import Json
 
 if TYPE_CHECKING:
     from langchain_core.language_models import BaseChatModel
+
+
+_PINNED = ("openai", "azure_openai")
+_REFUSALS = (RefusedHost, RefusedAddress)
 
 
 class LangChainConnector:
@@ -99,7 +103,7 @@ class LangChainConnector:
         """A model object for these parameters; made once, for it holds a connection pool."""
         key = orjson.dumps([request.params, request.tools], option=orjson.OPT_SORT_KEYS)
         if key not in self._models:
-            self._models[key] = _init_model(self._target, request)
+            self._models[key] = _init_model(self._target, request, self._resolver)
         return self._models[key]
 
     async def _check_address(self) -> None:
@@ -108,17 +112,17 @@ class LangChainConnector:
             return
         address = parse_address(target.base_url)
         place = (address.host, address.port)
+        if target.local_allowed:
+            self._resolver.allowed.add(place)
         if address.ip is not None:
             why = refusal(*place, address.ip, local_allowed=target.local_allowed)
             if why is not None:
                 raise RefusedHost(why)
             return
-        if target.local_allowed:
-            self._resolver.allowed.add(place)
         await self._resolver.resolve(*place)
 
 
-def _init_model(target: Target, request: ChatRequest) -> Any:
+def _init_model(target: Target, request: ChatRequest, resolver: CheckedResolver) -> Any:
     # Tracing sends prompts to a third party when an environment variable happens to be set.
     os.environ["LANGSMITH_TRACING"] = os.environ["LANGCHAIN_TRACING_V2"] = "false"
     from langchain.chat_models import init_chat_model
@@ -128,24 +132,24 @@ def _init_model(target: Target, request: ChatRequest) -> Any:
         settings["base_url"] = target.base_url
     if target.api_key:
         settings["api_key"] = target.api_key
-    if target.provider == "openai":
-        settings |= _openai_settings(target)
+    if target.provider in _PINNED:
+        settings |= _openai_settings(target, resolver)
     model = init_chat_model(target.model_id, model_provider=target.provider, **settings)
     return model.bind_tools(cast(Any, list(request.tools))) if request.tools else model
 
 
-def _openai_settings(target: Target) -> dict[str, Any]:
+def _openai_settings(target: Target, resolver: CheckedResolver) -> dict[str, Any]:
     """A client of this loop's own: the shared one of LangChain follows redirects and dies with
     the first loop that used it."""
-    import openai
+    from connectors.pinned import pinned_client
 
-    client = openai.DefaultAsyncHttpxClient(follow_redirects=False, timeout=target.timeout)
-    return {"stream_usage": True, "http_async_client": client}
+    return {"stream_usage": True, "http_async_client": pinned_client(resolver, target.timeout)}
 
 
 def _failure_of(target: Target, error: Exception) -> ChatFailure:
-    if isinstance(error, (RefusedHost, RefusedAddress)):
-        return ChatFailure("refused_address", str(error), fatal_for_model=True)
+    refused = next((one for one in _causes(error) if isinstance(one, _REFUSALS)), None)
+    if refused is not None:
+        return ChatFailure("refused_address", str(refused), fatal_for_model=True)
     if isinstance(error, ImportError):
         message = f"The model {target.name} needs a package that is missing. {error}"
         return ChatFailure("not_found", message, fatal_for_model=True)
@@ -163,6 +167,13 @@ def _failure_of(target: Target, error: Exception) -> ChatFailure:
     elif "api_key" in str(error).lower() or "credential" in str(error).lower():
         kind = "auth"
     return describe(kind, target, detail=f"{name}: {error}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    """The error and what led to it: the SDK wraps what its transport raises."""
+    while error is not None:
+        yield error
+        error = error.__cause__
 
 
 def _usage(value: Any) -> Usage | None:

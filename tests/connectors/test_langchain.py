@@ -1,12 +1,16 @@
 """LangChain's models behind the same interface, against the loopback server."""
 
+import ipaddress
+import socket
 import sys
 from collections.abc import Iterator
 
 import pytest
 
+from connectors.address import Ip
 from connectors.connections import Connections
 from connectors.langchain import LangChainConnector
+from connectors.resolver import CheckedResolver
 from connectors.wire import ChatError, ChatRequest, Target, Usage
 from tests.support.witness import Witness, witness
 
@@ -104,6 +108,55 @@ async def test_address_is_checked(server: Witness) -> None:
         await connector(server, "ok", local_allowed=False).chat(ASK)
     assert refused.value.failure.kind == "refused_address"
     assert server.counts().requests == before
+
+
+class Rebinding(CheckedResolver):
+    """A name server that gives these addresses in turn, and the last one for ever."""
+
+    def __init__(self, *answers: str) -> None:
+        super().__init__()
+        self.answers = [ipaddress.ip_address(answer) for answer in answers]
+
+    async def look_up(self, host: str, port: int, family: socket.AddressFamily) -> list[Ip]:
+        return [self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]]
+
+
+def by_name(server: Witness, name: str, **settings: object) -> Target:
+    return target(server, "ok", base_url=f"http://{name}:{server.port}/v1", **settings)
+
+
+async def test_the_ip_that_was_checked_is_connected_to(server: Witness) -> None:
+    asked = by_name(server, "models.example.org")  # a name that no other resolver knows
+    answer = await LangChainConnector(asked, Rebinding("127.0.0.1")).chat(ASK)
+    assert answer.text == "echo: a b c"
+    assert server.requests()[-1]["headers"]["host"] == f"models.example.org:{server.port}"
+
+
+@pytest.mark.parametrize("pinned", [True, False])
+async def test_a_name_that_turns_local_after_the_check_is_refused(
+    server: Witness, monkeypatch: pytest.MonkeyPatch, pinned: bool
+) -> None:
+    monkeypatch.setattr("connectors.resolver.REMEMBERED", -1.0)
+    if not pinned:  # the control: the system's resolver says 127.0.0.1 whatever was checked
+        monkeypatch.setattr("connectors.langchain._PINNED", ())
+    before = server.counts().requests
+    resolver = Rebinding("93.184.216.34", "127.0.0.1")
+    model = LangChainConnector(by_name(server, "localhost", local_allowed=False), resolver)
+    if pinned:
+        with pytest.raises(ChatError) as refused:
+            await model.chat(ASK)
+        assert refused.value.failure.kind == "refused_address"
+    else:
+        await model.chat(ASK)
+    assert server.counts().requests == before + (not pinned)
+
+
+async def test_a_proxy_of_the_environment_is_not_asked(
+    server: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    assert (await connector(server, "ok").chat(ASK)).text == "echo: a b c"
 
 
 async def test_a_missing_package_is_named() -> None:
