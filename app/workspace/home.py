@@ -42,6 +42,11 @@ def _new() -> None:
         url.go("prompts", do="new")
 
 
+def _start() -> None:
+    if st.button(t("prompts.new"), type="primary", icon=":material/add:", key="home_new"):
+        url.go("prompts", do="new")
+
+
 def continue_with() -> None:
     with access.reading() as session:
         touched = [row for row in recent(session, access.actor(), 8) if row.kind in KINDS]
@@ -57,7 +62,7 @@ def continue_with() -> None:
 
 
 steps = attention.steps()
-header.head(raw("home.title"))
+header.head(raw("home.title"), actions=_start if steps.finished else None)
 if not steps.finished:
     first_start(steps)
 attention.needs_you()

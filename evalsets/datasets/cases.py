@@ -120,6 +120,17 @@ def split_counts(session: Session, version_id: int) -> dict[str | None, int]:
     return dict(session.exec(query.group_by(col(Case.split))).all())
 
 
+def tag_counts(session: Session, version_id: int) -> dict[str, int]:
+    """Cases by tag, by name; grouped in the database by equal lists of tags."""
+    tags = cast(Case.tags, Text)
+    query = select(tags, func.count()).where(Case.version_id == version_id).group_by(tags)
+    found: dict[str, int] = {}
+    for text, n in session.connection().execute(query):
+        for tag in set(orjson.loads(text)):
+            found[tag] = found.get(tag, 0) + n
+    return dict(sorted(found.items()))
+
+
 class CaseChange(NamedTuple):
     """A case before and after; null where it is new or gone."""
 

@@ -32,6 +32,7 @@ class Choices(NamedTuple):
     proposed_prompts: Sequence[str]
     proposed_models: Sequence[str]
     proposed_dataset: str | None
+    budget: float | None
 
 
 def choices() -> Choices:
@@ -45,6 +46,7 @@ def choices() -> Choices:
         proposed = _proposed(session, known)
         prompts = list(dict.fromkeys([*proposed, *refs]))
         model = _model(session, proposed)
+        budget = get_setting(session, "default_budget")
     return Choices(
         prompts,
         models,
@@ -53,6 +55,7 @@ def choices() -> Choices:
         proposed,
         [model] if model in models else [],
         _dataset(datasets),
+        float(budget) if budget else None,
     )
 
 
@@ -86,7 +89,12 @@ def _model(session: Session, proposed: Sequence[str]) -> str:
     if wanted is None and proposed:
         name, ref = split_ref(proposed[-1])
         wanted = service.get(session, name, ref).content.model
-    return wanted or get_setting(session, "default_model", "demo")
+    return wanted or default_model(session)
+
+
+def default_model(session: Session) -> str:
+    """The model that is meant where none is named."""
+    return str(get_setting(session, "default_model", "demo"))
 
 
 def _dataset(datasets: Sequence[str]) -> str | None:

@@ -1,11 +1,13 @@
 """Trying a prompt: values, model, tokens and cost before, the answer as it comes, what it took."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import streamlit as st
+from sqlmodel import Session
 
 from app.server import context
-from app.workspace.components import access, code, fields, numbers, output, url
+from app.workspace.components import access, choices, code, fields, numbers, output, url
 from app.workspace.components.plain import plain
 from app.workspace.components.working import Working, declared
 from app.workspace.strings import raw, t
@@ -39,7 +41,7 @@ def draw(copy: Working, report: VariableReport | None) -> None:
             )  # fmt: skip
         else:
             st.button(
-                t("prompts.run"), key="trial_run", type="primary", icon=":material/play_arrow:",
+                t("prompts.run"), key="trial_run", icon=":material/play_arrow:",
                 shortcut=url.shortcut("Ctrl+Enter"), on_click=_run, args=(copy,),
             )  # fmt: skip
         if st.button(t("prompts.run_dataset"), key="trial_dataset", icon=":material/grid_on:"):
@@ -61,17 +63,24 @@ def draw(copy: Working, report: VariableReport | None) -> None:
 def _model(copy: Working) -> ModelPublic:
     with access.reading() as session:
         known = service.list_models(session)
-    names = [model.name for model in known]
-    wanted = copy.model or copy.content.get("model")
+        names = [model.name for model in known]
+        wanted = _wanted(session, copy, names)
     key = f"trial_model_{copy.name}"
 
     def changed() -> None:
         copy.model = st.session_state[key]
         copy.keep_try()
 
-    place = names.index(wanted) if wanted in names else 0
-    picked = st.selectbox(t("prompts.model"), names, index=place, key=key, on_change=changed)
+    picked = st.selectbox(
+        t("prompts.model"), names, index=names.index(wanted), key=key, on_change=changed
+    )
     return next(model for model in known if model.name == picked)
+
+
+def _wanted(session: Session, copy: Working, names: Sequence[str]) -> str:
+    """The model that is shown and asked: chosen here, named by the prompt, or the default."""
+    asked = (copy.model, copy.content.get("model"), choices.default_model(session))
+    return next((name for name in asked if name in names), names[0])
 
 
 def _params(copy: Working, model: ModelPublic) -> dict[str, Any]:
@@ -120,12 +129,11 @@ def _run(copy: Working) -> None:
     try:
         content = copy.checked()
         with access.reading() as session:
-            model = copy.model or content.model or "demo"
-            known = {one.name for one in service.list_models(session)}
+            names = [one.name for one in service.list_models(session)]
             call = generate.prepare(
                 session,
                 access.actor(),
-                model if model in known else sorted(known)[0],
+                _wanted(session, copy, names),
                 _rendered(copy).messages,
                 here.settings.key_path,
                 params=content.options,

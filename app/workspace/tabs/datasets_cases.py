@@ -1,6 +1,6 @@
 """The cases of a version: a list left, the whole case right, edits as a new version."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 
@@ -17,12 +17,12 @@ def draw(version: DatasetPublic) -> None:
     if datasets_edit.active(version):
         datasets_edit.draw(version)
         return
-    split, search = _filters(version)
+    chosen = _filters(version)
     after = url.get("after")
     with access.reading() as session:
         page = dataset_cases.page_cases(
-            session, version.version_id, after=int(after) if after else None, split=split,
-            search=search,
+            session, version.version_id, after=int(after) if after else None,
+            split=chosen.split, tag=chosen.tag, search=chosen.search,
         )  # fmt: skip
     if not page.cases:
         st.caption(t("datasets.no_match"))
@@ -53,9 +53,16 @@ def _row(case: CasePublic) -> dict[str, Any]:
     return {**case.inputs, **fixed}
 
 
-def _filters(version: DatasetPublic) -> tuple[str | None, str | None]:
+class _Chosen(NamedTuple):
+    split: str | None
+    tag: str | None
+    search: str | None
+
+
+def _filters(version: DatasetPublic) -> _Chosen:
     with access.reading() as session:
         counts = dataset_cases.split_counts(session, version.version_id)
+        tags = dataset_cases.tag_counts(session, version.version_id)
     splits = {name: n for name, n in counts.items() if name is not None}
     with st.container(horizontal=True, vertical_alignment="bottom"):
         search = st.text_input(
@@ -63,12 +70,13 @@ def _filters(version: DatasetPublic) -> tuple[str | None, str | None]:
             live="300ms", placeholder=raw("table.search"), label_visibility="collapsed", width=260,
         )  # fmt: skip
         split = table.facet("datasets", "split", splits, raw("columns.case_split"))
+        tag = table.facet("datasets", "tag", tags, raw("prompts.tag"))
         if version.version == version.newest:
             st.button(
                 t("datasets.edit"), key="datasets_edit", icon=":material/edit:",
                 on_click=datasets_edit.begin,
             )  # fmt: skip
-    return split, search or None
+    return _Chosen(split, tag, search or None)
 
 
 def _inspect(case: CasePublic) -> None:

@@ -78,7 +78,7 @@ def _order(evaluator: str | None) -> str:
 def _matrix(
     run: Run, shown: str, text: str, score: scores.Picked, order: ByLoss | None
 ) -> int | None:
-    """The page; returns its first cell."""
+    """The page; returns its first cell, by loss the first that may have lost."""
     after, before = url.get("after"), url.get("before")
 
     def read() -> MatrixPage:
@@ -100,7 +100,9 @@ def _matrix(
         return None
     _grid(run, page, score.evaluator)
     table.pager("matrix", before=page.before, after=page.after, both=True)
-    return next(cell.number for cell in page.rows[0].cells if cell is not None)
+    here = [cell.number for cell in page.rows[0].cells if cell is not None]
+    lost = [cell.number for cell in page.rows[0].cells if cell and order and cell.arm != order.base]
+    return (lost or here)[0]
 
 
 def _grid(run: Run, page: MatrixPage, evaluator: str | None) -> None:

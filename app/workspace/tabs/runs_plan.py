@@ -53,7 +53,7 @@ def _body() -> None:
         t("runs.limit"), 1, 1_000_000, None, key="plan_limit", placeholder=raw("table.all")
     )
     budget = right.number_input(
-        t("runs.budget"), 0.0, None, None, step=0.5, key="plan_budget",
+        t("runs.budget"), 0.0, None, offered.budget, step=0.5, key="plan_budget",
         placeholder=raw("runs.no_budget"),
     )  # fmt: skip
     if not (prompts and models and dataset):

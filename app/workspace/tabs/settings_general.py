@@ -16,6 +16,7 @@ def draw() -> None:
         language = get_user(session, access.user_name()).language
         models = [model.name for model in service.list_models(session)]
         default = get_setting(session, "default_model", "demo")
+        budget = get_setting(session, "default_budget")
         simple = bool(get_setting(session, "simple_editor", False))
     options = [None, *LANGUAGES]
     _select(
@@ -27,6 +28,7 @@ def draw() -> None:
         models.index(default) if default in models else 0,
         lambda s, value: set_setting(s, "default_model", value), str,
     )  # fmt: skip
+    _budget(budget)
     key = "settings_simple_editor"
 
     def turned() -> None:
@@ -34,6 +36,19 @@ def draw() -> None:
         access.act(lambda s: (set_setting(s, "simple_editor", value), True))
 
     st.toggle(t("settings.simple_editor"), value=simple, key=key, on_change=turned)
+
+
+def _budget(now: str | None) -> None:
+    key = "settings_default_budget"
+
+    def changed() -> None:
+        given = f"{st.session_state[key]:g}" if st.session_state[key] else None
+        access.act(lambda session: (set_setting(session, "default_budget", given), True))
+
+    st.number_input(
+        t("settings.default_budget"), 0.0, None, float(now) if now else None, step=0.5, key=key, on_change=changed,
+        width=320, placeholder=raw("runs.no_budget"),
+    )  # fmt: skip
 
 
 def _language(code: str | None) -> str:
