@@ -38,7 +38,7 @@ def test_the_default_budget_is_proposed(workspace, sqlite_db):
     found = page("settings")
     found.number_input(key="settings_default_budget").set_value(2.5).run()
     assert page("runs", do="plan").number_input(key="plan_budget").value == 2.5
-    found.number_input(key="settings_default_budget").set_value(None).run()
+    found.number_input(key="settings_default_budget").set_value(0.0).run()
     assert page("runs", do="plan").number_input(key="plan_budget").value is None
 
 

@@ -31,7 +31,8 @@ def row(version: PromptPublic) -> None:
     )  # fmt: skip
     st.button(
         t("prompts.save"), key="save_version", icon=":material/save:", type="primary",
-        on_click=_save, args=(version, key), shortcut=url.shortcut("Ctrl+Shift+Enter"), disabled=copy.apart,
+        on_click=_save, args=(version, key), shortcut=url.shortcut("Ctrl+Shift+Enter"),
+        disabled=copy.apart,
     )  # fmt: skip
     if copy.is_draft:
         st.button(

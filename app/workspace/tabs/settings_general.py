@@ -46,8 +46,8 @@ def _budget(now: str | None) -> None:
         access.act(lambda session: (set_setting(session, "default_budget", given), True))
 
     st.number_input(
-        t("settings.default_budget"), 0.0, None, float(now) if now else None, step=0.5, key=key, on_change=changed,
-        width=320, placeholder=raw("runs.no_budget"),
+        t("settings.default_budget"), 0.0, None, float(now) if now else None, step=0.5, key=key,
+        on_change=changed, width=320, placeholder=raw("runs.no_budget"),
     )  # fmt: skip
 
 
