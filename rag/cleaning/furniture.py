@@ -13,6 +13,11 @@ _LONGEST = 160
 _FEWEST_PAGES = 3
 _SHARE = 0.4
 _NUMBER = re.compile(r"[0-9０-９٠-٩]+|(?<![A-Za-z])[ivxlc]{1,7}(?![A-Za-z])")
+_TITLE = 12
+_PAGE_WORDS = re.compile(
+    r"\b(?:page|p|pg|of|slide|sheet|number|seite|von|página|de|pagina|di|folie|sur)\b"
+    r"|[第页頁共ページ]|صفحة|من"
+)
 _ROMAN = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 # Structure that only looks like furniture: headings, table rows, fences.
 _STRUCTURE = ("#", "|", "```", "~~~")
@@ -99,7 +104,13 @@ def _repeated(lines: list[_Line], pages: int) -> set[_Line]:
 
 
 def _counting(lines: list[_Line]) -> list[_Line]:
-    """Those whose every number is the commonest, or the commonest distance from the page's."""
+    """Those whose every number is the commonest, or the commonest distance from the page's.
+
+    "Day 3" on the third page may be its title: what counts with the pages must say "page", nothing
+    or much.
+    """
+    letters = sum(each.isalpha() for each in _PAGE_WORDS.sub("", lines[0].key[0]))
+    may_count = not letters or letters >= _TITLE
     for place in range(len(lines[0].numbers)):
         same, at_same = Counter(line.numbers[place] for line in lines).most_common(1)[0]
         away, at_away = Counter(line.numbers[place] - line.page for line in lines).most_common(1)[0]
@@ -109,7 +120,7 @@ def _counting(lines: list[_Line]) -> list[_Line]:
             if (
                 line.numbers[place] == same
                 if at_same > at_away
-                else line.numbers[place] - line.page == away
+                else may_count and line.numbers[place] - line.page == away
             )
         ]
     return lines

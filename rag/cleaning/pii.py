@@ -44,9 +44,11 @@ _ADDRESS = re.compile(
 )
 _NO_MORE = r"(?![0-9A-Za-z_]|[.,-][0-9])"
 _NEXT_TO = r"(?<![A-Za-z0-9.,_/#=-])"
+_ALONE = _NEXT_TO + r"(?<![0-9] )"
 _PHONES = (
     # International, with its plus sign or 00: 7 to 15 digits (ITU-T E.164).
-    re.compile(_NEXT_TO + r"(?:\+|00)[1-9](?:[ .()/-]{0,2}[0-9]){6,14}" + _NO_MORE),
+    re.compile(_NEXT_TO + r"\+[1-9](?:[ .()/-]{0,3}[0-9]){6,14}" + _NO_MORE),
+    re.compile(_ALONE + r"00[1-9](?:[ ()/]{0,3}[0-9]){6,14}" + _NO_MORE),
     # North America: (415) 555-2671, 415-555-2671, 1-415-555-2671.
     re.compile(
         _NEXT_TO + r"(?:1[ .-])?(?:\([2-9][0-9]{2}\) ?|[2-9][0-9]{2}([ .-]))"
@@ -54,15 +56,15 @@ _PHONES = (
     ),
     # China: 138 0013 8000, 010-62345678.
     re.compile(_NEXT_TO + r"(?:86[ -]?)?1[3-9][0-9]([ -]?)[0-9]{4}\1[0-9]{4}" + _NO_MORE),
-    re.compile(_NEXT_TO + r"\(?0[1-9][0-9]{1,2}\)?[ -][2-9][0-9]{6,7}" + _NO_MORE),
+    re.compile(_ALONE + r"\(?0[1-9][0-9]{1,2}\)?[ -][2-9][0-9]{6,7}" + _NO_MORE),
     # France: 01 23 45 67 89.
-    re.compile(_NEXT_TO + r"0[1-9](?:([ .])[0-9]{2})(?:\1[0-9]{2}){3}" + _NO_MORE),
+    re.compile(_ALONE + r"0[1-9](?:([ .])[0-9]{2})(?:\1[0-9]{2}){3}" + _NO_MORE),
 )  # fmt: skip
 _CUED_PHONE = re.compile(
     r"(?:\b(?:tel|phone|telephone|telefon|tél|téléphone|fax|mobile|mobil|cell|call|whatsapp|dial)\b"
     r"|电话|手机|传真|联系方式|هاتف|جوال|電話)"
     r"(?: ?(?:no|number|nr|us at|me at|at|号码?|رقم))?[.:：)）]{0,2}\s{0,2}"
-    r"(?P<number>\(?\+?[0-9](?:[ .()/-]{0,2}[0-9]){5,14})(?![0-9A-Za-z_]|[.,-][0-9])",
+    r"(?P<number>\(?\+?[0-9](?:[ .()/-]{0,3}[0-9]){5,14})(?![0-9A-Za-z_]|[.,-][0-9])",
     re.IGNORECASE,
 )
 _SMALL = 32
