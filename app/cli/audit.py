@@ -11,10 +11,6 @@ from app.cli.show import Json, print_json, print_table
 commands = new_group("Who did what.")
 
 
-@commands.callback()
-def _group() -> None: ...
-
-
 @commands.command("list")
 def list_rows(
     limit: Annotated[int, typer.Option(min=1, help="How many rows, newest first.")] = 50,

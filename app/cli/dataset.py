@@ -27,10 +27,6 @@ class Form(StrEnum):
     XLSX = "xlsx"
 
 
-@commands.callback()
-def _group() -> None: ...
-
-
 @commands.command()
 def push(
     name: str,

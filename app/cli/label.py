@@ -14,10 +14,6 @@ commands = new_group("Labels of a run as JSON Lines, in and out.")
 Run = Annotated[str, typer.Argument(metavar="ID", help="The run.")]
 
 
-@commands.callback()
-def _group() -> None: ...
-
-
 @commands.command()
 def export(
     run: Run, output: Annotated[Path | None, typer.Option(help="File to write [stdout].")] = None

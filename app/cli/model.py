@@ -25,10 +25,6 @@ class Structured(StrEnum):
     OFF = "off"
 
 
-@commands.callback()
-def _group() -> None: ...
-
-
 @commands.command()
 def add(
     name: str,

@@ -28,10 +28,6 @@ class Form(StrEnum):
     OPENAI = "openai"
 
 
-@commands.callback()
-def _group() -> None: ...
-
-
 @commands.command()
 def push(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...")],

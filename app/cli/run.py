@@ -26,10 +26,6 @@ class Form(StrEnum):
     JUNIT = "junit"
 
 
-@commands.callback()
-def _group() -> None: ...
-
-
 commands.command()(start)
 
 

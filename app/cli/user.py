@@ -11,10 +11,6 @@ from app.cli.show import Json, print_json
 commands = new_group("Sign-in links.")
 
 
-@commands.callback()
-def _group() -> None: ...
-
-
 @commands.command()
 def link(
     name: Annotated[str, typer.Argument(help="Whom the link signs in, such as admin.")],
