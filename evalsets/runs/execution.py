@@ -78,7 +78,7 @@ async def _work(
     engine = Engine(run, lanes, writer, Scoring(run.manifest), known)
     _obey(engine, run.wanted)
     for lane in lanes:
-        engine.keep(Feeder(database, engine, lane).run())
+        engine.keep(Feeder(database, engine.settling, lane).run())
     work = asyncio.create_task(engine.work())
     listen = asyncio.create_task(_Listener(database, connections, engine, stop, terms).run())
     try:
@@ -112,7 +112,7 @@ async def _quiet(task: "asyncio.Task[None]") -> None:
 
 def _end(engine: Engine, terms: Terms) -> End:
     match engine.stop_asked:
-        case _ if engine.finished:
+        case _ if engine.settling.finished:
             return End("completed")
         case None:
             return End("failed", "The run ended with cells left. Resume it, and report this.")
@@ -164,7 +164,7 @@ class _Listener:
                 return await self._shut_down()
             asked = await self._read(self._asked)
             _obey(self._engine, asked.wanted)
-            self._engine.budget.raise_to(asked.budget)
+            self._engine.admission.budget.raise_to(asked.budget)
             if loop.time() - beat >= self._terms.lease / 3:
                 beat = loop.time()
                 await self._beat()
@@ -186,7 +186,7 @@ class _Listener:
         await asyncio.sleep(DRAIN_SECONDS)
 
     def _asked(self, session: Session) -> _Asked:
-        run = session.exec(select(Run).where(Run.id == self._engine.place.run_id)).one()
+        run = session.exec(select(Run).where(Run.id == self._engine.settling.place.run_id)).one()
         return _Asked(run.wanted, run.budget)
 
     async def _beat(self) -> None:

@@ -22,7 +22,7 @@ from evalsets.runs.lanes import Lane, Work
 from evalsets.runs.ledger import Change
 from evalsets.runs.outcomes import Failed, NamedScore
 from evalsets.runs.prepare import Unrunnable, arender_requests, request_key
-from evalsets.runs.runner import Engine
+from evalsets.runs.settling import Settling
 
 _PAGES = 4
 _MOST_WAITING = 2048
@@ -34,12 +34,12 @@ T = TypeVar("T")
 class Feeder:
     """Fills one lane from the database: cells of its arms in order, and its judges' work."""
 
-    def __init__(self, database: Database, engine: Engine, lane: Lane) -> None:
+    def __init__(self, database: Database, settling: Settling, lane: Lane) -> None:
         self._database = database
-        self._engine = engine
+        self._settling = settling
         self._lane = lane
-        self._run_id = engine.place.run_id
-        self._cache = engine.run.manifest.cache
+        self._run_id = settling.place.run_id
+        self._cache = settling.run.manifest.cache
 
     async def run(self) -> None:
         """Feed until nothing more can come, or the run stops."""
@@ -49,7 +49,7 @@ class Feeder:
         while self._lane.judges and not self._lane.stopped:
             if await self._feed_judges():
                 continue
-            if self._engine.open_cells == 0:
+            if self._settling.open_cells == 0:
                 break
             await self._lane.nudged(_LOOK_AGAIN)
         self._lane.fed = True
@@ -71,7 +71,7 @@ class Feeder:
         return await self._read(lambda s: open_cells(s, self._run_id, self._lane.arms, after, size))
 
     async def _room(self) -> None:
-        while self._engine.followers.waiting > _MOST_WAITING and not self._lane.stopped:
+        while self._settling.followers.waiting > _MOST_WAITING and not self._lane.stopped:
             await self._lane.nudged(_LOOK_AGAIN)
         await self._lane.hunger()
 
@@ -80,7 +80,7 @@ class Feeder:
         for arm in sorted({cell.arm for cell in cells}):
             own = [cell for cell in cells if cell.arm == arm]
             rendered = await arender_requests(
-                self._engine.run.manifest.arms[arm], [cell.inputs for cell in own]
+                self._settling.run.manifest.arms[arm], [cell.inputs for cell in own]
             )
             for cell, request in zip(own, rendered, strict=True):
                 if isinstance(request, Unrunnable):
@@ -93,9 +93,9 @@ class Feeder:
     def _fail(self, cell: OpenCell, problem: Unrunnable) -> None:
         change = Change()
         failed = Failed(problem.kind, problem.sentence, cell.attempts, cell.interrupted)
-        outcomes.add_failed_cell(change, self._engine.place, cell.number, failed)
-        self._engine.writer.write(change)
-        self._engine.cells_settled(1)
+        outcomes.add_failed_cell(change, self._settling.place, cell.number, failed)
+        self._settling.writer.write(change)
+        self._settling.cells_settled(1)
 
     def _cell_work(self, cell: OpenCell, request: ChatRequest) -> Work:
         return Work(
@@ -115,15 +115,15 @@ class Feeder:
 
     async def _hand_out(self, works: Sequence[Work]) -> None:
         """Take earlier answers, join calls that are under way, queue the rest."""
-        new = [work for work in works if not self._engine.followers.join(work)]
+        new = [work for work in works if not self._settling.followers.join(work)]
         found = await self._known([work.key for work in new]) if new else {}
         reused: list[tuple[Work, KnownAnswer]] = []
         for work in new:
             known = found.get(work.key)
             if known is not None:
                 reused.append((work, known))
-            elif not self._engine.followers.join(work):
-                self._engine.followers.lead(work)
+            elif not self._settling.followers.join(work):
+                self._settling.followers.lead(work)
                 self._lane.feed(work)
         if reused:
             await self._reuse(reused)
@@ -135,16 +135,16 @@ class Feeder:
     async def _reuse(self, reused: Sequence[tuple[Work, KnownAnswer]]) -> None:
         change = Change()
         for work, known in reused:
-            await self._engine.add_filled(change, work, known, cached=True)
-        kept = await self._engine.writer.write(change)
-        self._engine.reused([work for work, _ in reused], kept=kept)
+            await self._settling.add_filled(change, work, known, cached=True)
+        kept = await self._settling.writer.write(change)
+        self._settling.reused([work for work, _ in reused], kept=kept)
 
     # -- judges ----------------------------------------------------------------------------
 
     async def _find_unjudged(self) -> None:
         """Judge work that an earlier owner left."""
         for judge in self._lane.judges:
-            name = self._engine.judges[judge].name
+            name = self._settling.judges[judge].name
             cells = await self._read(lambda s, n=name: unscored_cells(s, self._run_id, n))
             self._lane.to_judge.extend((judge, cell) for cell in cells)
 
@@ -163,7 +163,7 @@ class Feeder:
         return True
 
     async def _feed_judge(self, judge: int, cells: Sequence[JudgedCell]) -> None:
-        requests = await self._engine.scoring.judge_requests(judge, cells)
+        requests = await self._settling.scoring.judge_requests(judge, cells)
         works: list[Work] = []
         for cell, request in zip(cells, requests, strict=True):
             if isinstance(request, Unrunnable):
@@ -187,9 +187,9 @@ class Feeder:
 
     def _unjudged(self, judge: int, cell: JudgedCell, problem: Unrunnable) -> None:
         change = Change()
-        score = NamedScore(self._engine.judges[judge].name, None, problem.sentence)
-        outcomes.add_score(change, self._engine.place, cell.number, score)
-        self._engine.writer.write(change)
+        score = NamedScore(self._settling.judges[judge].name, None, problem.sentence)
+        outcomes.add_score(change, self._settling.place, cell.number, score)
+        self._settling.writer.write(change)
 
     async def _read(self, query: Callable[[Session], T]) -> T:
         def read() -> T:
