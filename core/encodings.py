@@ -5,9 +5,7 @@ import io
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from charset_normalizer import from_bytes
-from charset_normalizer.models import CharsetMatch
-
+from core.code_pages import guesses, unicode_without_mark
 from core.errors import Invalid
 
 _CHUNK = 1 << 20
@@ -19,17 +17,9 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_MULTIBYTE = ("gb18030", "big5", "cp932", "euc_jp", "cp949")
-_SINGLE_BYTE = ("cp1252", "cp1251", "cp1250", "cp1253", "cp1254", "cp1255", "cp1256", "koi8_r")
-# Lead bytes of the characters that fill everyday text: punctuation, kana, first-level ideographs.
-_COMMON_LEADS = {
-    "gb18030": ((0xA1, 0xA3), (0xB0, 0xD7)),
-    "big5": ((0xA1, 0xC6),),
-    "cp932": ((0x81, 0x83), (0x88, 0x97), (0xA1, 0xDF)),
-    "euc_jp": ((0xA1, 0xA5), (0xB0, 0xCF)),
-    "cp949": ((0xA1, 0xA3), (0xB0, 0xC8)),
-}
 _CONTROLS = bytes(byte for byte in range(32) if byte not in b"\t\n\x0b\x0c\r\x1a\x1b")
+_MAIL = ("iso2022_jp_2", "iso2022_kr")
+_HZ = ("hz",)
 _REMEDY = "Save it as UTF-8, or name its encoding"
 
 
@@ -45,7 +35,7 @@ def detect_encoding(file: BinaryIO, wanted: str | None = None) -> str:
         name = _known_codec(wanted)
         _require(file, name)
     else:
-        name = _from_bom(file, sample) or _utf16_without_bom(file, sample)
+        name = _from_bom(file, sample) or _without_bom(file, sample)
         if name is None:
             _refuse_binary(file, sample)
             name = "utf-8" if _bad_offset(file, "utf-8") is None else _legacy(file)
@@ -83,16 +73,16 @@ def _from_bom(file: BinaryIO, sample: bytes) -> str | None:
     return None
 
 
-def _utf16_without_bom(file: BinaryIO, sample: bytes) -> str | None:
-    """UTF-16 by its NUL halves: spaces, digits, commas and line ends have one each."""
-    if b"\x00" not in sample:
+def _without_bom(file: BinaryIO, sample: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a mark, or a Japanese or Chinese mail encoding of seven bits."""
+    seven_bit = _MAIL if b"\x1b$" in sample else _HZ if b"~{" in sample and b"~}" in sample else ()
+    for name in seven_bit:
+        if _bad_offset(file, name) is None and not sample.decode(name, "ignore").isascii():
+            return name
+    if sample.translate(None, _CONTROLS) == sample and _bad_offset(file, "utf-8") is None:
         return None
-    even, odd = sample[::2].count(0), sample[1::2].count(0)
-    name = "utf-16-le" if odd > even else "utf-16-be"
-    if min(even, odd) or _bad_offset(file, name) is not None:
-        return None
-    text = sample[: len(sample) // 2 * 2].decode(name, "replace")
-    return name if "\n" in text or text.startswith(("{", "[")) else None
+    name = unicode_without_mark(sample)
+    return name if name and _bad_offset(file, name) is None else None
 
 
 def _refuse_binary(file: BinaryIO, sample: bytes) -> None:
@@ -123,9 +113,9 @@ def _legacy(file: BinaryIO) -> str:
         raise Invalid(
             f"Line {_line_of(file, bad)} is damaged: the file is UTF-8 up to byte {bad}. {_REMEDY}."
         )
-    for name in _candidates(_whole_lines(sample)):
-        if _bad_offset(file, name) is None:
-            return name
+    for guess in guesses(_whole_lines(sample)):
+        if _bad_offset(file, guess.codec) is None:
+            return guess.codec
     raise Invalid(f"The encoding cannot be told (line {_line_of(file, bad)}). {_REMEDY}.")
 
 
@@ -133,32 +123,6 @@ def _whole_lines(sample: bytes) -> bytes:
     """Without a torn last line, which would cut a character in two."""
     head, newline, _ = sample.rpartition(b"\n")
     return head + newline if newline and len(sample) == _SAMPLE else sample
-
-
-def _candidates(sample: bytes) -> list[str]:
-    matches = list(from_bytes(sample, cp_isolation=[*_MULTIBYTE, *_SINGLE_BYTE]))
-    found = {name for match in matches for name in _names(match)}
-    scores = {name: _plausible(sample, name) for name in _MULTIBYTE if name in found}
-    if scores.get("cp949", 0) == 1 and sum(byte > 0x7F for byte in sample) >= 16:
-        scores["cp949"] = 2  # Chinese text of eight characters hardly keeps below lead byte C8
-    wide = [name for name in sorted(scores, key=lambda name: -scores[name]) if scores[name] >= 0.7]
-    narrow = [name for match in matches for name in _SINGLE_BYTE if name in _names(match)]
-    return [*wide, *narrow]
-
-
-def _names(match: CharsetMatch) -> list[str]:
-    return [match.encoding, *match.could_be_from_charset]
-
-
-def _plausible(sample: bytes, name: str) -> float:
-    """Share of the foreign characters that are common in the script of `name`."""
-    foreign = common = 0
-    for char in sample.decode(name, "ignore"):
-        if char > "\x7f":
-            lead = char.encode(name)[0]
-            foreign += 1
-            common += any(low <= lead <= high for low, high in _COMMON_LEADS[name])
-    return common / foreign if foreign else 0.0
 
 
 def _chunks(file: BinaryIO) -> Iterator[bytes]:

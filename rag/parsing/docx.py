@@ -6,7 +6,8 @@ import zipfile
 from typing import Any
 
 import mammoth
-from lxml import etree
+import mammoth.html
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from core.errors import Invalid
 from rag.parsing.extract import Extract, first_heading, plain, title_of

@@ -13,6 +13,8 @@ _DECLARED = re.compile(
     rb"""<\?xml[^>]{0,200}?encoding\s*=\s*["']([\w.:-]+)|<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]+)""",
     re.IGNORECASE,
 )
+_ESCAPES = re.compile(rb"[\x00-\x08\x0e-\x1f]|~\{")
+"""What text in UTF-8 hardly holds, and text in UTF-16 or in a mail encoding does."""
 _WIDER = {  # what browsers read under the narrower name
     "gb2312": "gb18030",
     "gbk": "gb18030",
@@ -35,10 +37,11 @@ class Decoded(NamedTuple):
 
 def decode(data: bytes, declared: str | None = None) -> Decoded:
     """Text of `data`; raises Invalid when it is none, or when its encoding cannot be told."""
-    try:
-        return Decoded(plain(data.decode("utf-8-sig")), ())
-    except UnicodeDecodeError:
-        pass
+    if not _ESCAPES.search(data):
+        try:
+            return Decoded(plain(data.decode("utf-8-sig")), ())
+        except UnicodeDecodeError:
+            pass
     name = _codec(declared)
     if name and not data.startswith((codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE)):
         try:
@@ -69,6 +72,8 @@ def _codec(declared: str | None) -> str | None:
 
 
 def _noted(text: str, name: str) -> Decoded:
+    if name.startswith("utf-8"):
+        return Decoded(plain(text), ())
     shown = _SHOWN.get(name, name.upper().replace("_", "-"))
     return Decoded(plain(text.removeprefix("\ufeff")), (f"decoded as {shown}",))
 

@@ -2,7 +2,7 @@
 
 import re
 
-from lxml import etree, html
+from lxml import etree, html  # pyright: ignore[reportAttributeAccessIssue]
 
 from core.errors import Invalid
 from rag.parsing.encodings import declared_encoding, decode

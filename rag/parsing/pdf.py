@@ -52,7 +52,8 @@ def read_pdf(data: bytes, limits: Limits) -> Extract:
 def _announced(reader: pypdf.PdfReader) -> int:
     """Pages that the file says it has: known before its tree of pages is walked."""
     try:
-        return int(reader.root_object["/Pages"]["/Count"])
+        pages: Any = reader.root_object["/Pages"]
+        return int(pages["/Count"])
     except Exception:
         return 0
 

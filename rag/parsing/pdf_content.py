@@ -5,28 +5,23 @@ and it keeps what the order of right-to-left text and of table rows needs: where
 """
 
 import math
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from pypdf.generic._font import Font  # the only door to pypdf's CMaps and widths
 
+from rag.parsing.pdf_tokens import operations
+
 Matrix = tuple[float, float, float, float, float, float]
 
-_TOKEN = re.compile(
-    rb"([+-]?(?:\d+\.?\d*|\.\d+))(?=[\s\[\]<>(){}/%]|\Z)"
-    rb"|\(((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.|\((?:[^()\\]++|\\.)*+\))*+\))*+)\)"
-    rb"|<([0-9A-Fa-f\s]*+)>|(/[^\s\[\]<>(){}/%]*+)|(<<|>>|\[|\])|([A-Za-z'\"*][A-Za-z0-9'\"*]*+)"
-    rb"|%[^\r\n]*+",
-    re.DOTALL,
-)
-_INLINE_START = re.compile(rb"(?<![^\s])BI\s[^<>()]{0,2000}?\sID\s")
-_INLINE_END = re.compile(rb"\sEI(?=\s|\Z)")
-_ESCAPE = re.compile(rb"\\([0-7]{1,3}|\r\n|.)", re.DOTALL)
-_ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 _MAX_FORMS = 2_000
 _MAX_FORM_DEPTH = 10
+_MAX_SAVED = 1_000
+_SHOWS = frozenset((b"Tj", b"TJ", b"'", b'"'))
+_MOVES = frozenset((b"BT", b"Td", b"TD", b"Tm", b"T*"))
+_SETTINGS = {
+    b"Tc": "spacing", b"Tw": "word_spacing", b"Tz": "stretch", b"TL": "leading", b"Ts": "rise",
+}  # fmt: skip
 _IDENTITY: Matrix = (1.0, 0.0, 0.0, 1.0, 0.0, 0.0)
 
 
@@ -126,77 +121,98 @@ class Content:
             return
         matrix = form.get("/Matrix")
         if matrix is not None and len(matrix) == 6:
-            ctm = _times(tuple(float(each) for each in matrix), ctm)  # type: ignore[arg-type]
+            ctm = _times(_matrix([float(each) for each in matrix]), ctm)
         own = _object(form.get("/Resources")) or resources
         self._read(form.get_data(), own, ctm, depth + 1, found)
 
-    def _read(  # one loop over the operators, as the format is one list of them
+    def _read(
         self, data: bytes, resources: Any, ctm: Matrix, depth: int, found: list[Piece]
     ) -> None:
-        now = _Text(ctm)
-        saved: list[_Text] = []
-        matrix = line = _IDENTITY
-        marks: list[str | None] = []
-        spoken = 0
-        for operator, given in _operations(data):
-            if operator in (b"Tj", b"TJ", b"'", b'"'):
-                if operator in (b"'", b'"'):
-                    if operator == b'"' and len(given) == 3:
-                        now.word_spacing, now.spacing = _number(given[0]), _number(given[1])
-                    matrix = line = _times((1, 0, 0, 1, 0, -now.leading), line)
-                for shown in given[-1] if given and isinstance(given[-1], list) else given[-1:]:
-                    if isinstance(shown, float):
-                        matrix = _moved(matrix, -shown / 1000 * now.size * now.stretch)
-                    elif isinstance(shown, bytes) and now.font is not None:
-                        matrix = _show(now, matrix, shown, found)
-            elif operator == b"Td" or operator == b"TD":
-                if len(given) == 2:
-                    if operator == b"TD":
-                        now.leading = -_number(given[1])
-                    line = _times((1, 0, 0, 1, _number(given[0]), _number(given[1])), line)
-                    matrix = line
-            elif operator == b"Tm":
-                if len(given) == 6:
-                    matrix = line = tuple(map(_number, given))  # type: ignore[assignment]
-            elif operator == b"T*":
-                matrix = line = _times((1, 0, 0, 1, 0, -now.leading), line)
-            elif operator == b"BT":
-                matrix = line = _IDENTITY
-            elif operator == b"Tf":
+        state = _State(_Text(ctm), found)
+        for operator, given in operations(data):
+            if operator == b"Tf":
                 if len(given) == 2 and isinstance(given[0], str):
-                    now.font, now.size = self._face(resources, given[0]), _number(given[1])
-            elif operator == b"q":
-                if len(saved) < 1000:
-                    saved.append(_Text(**vars(now)))
-            elif operator == b"Q":
-                now = saved.pop() if saved else now
-            elif operator == b"cm":
-                if len(given) == 6:
-                    now.ctm = _times(tuple(map(_number, given)), now.ctm)  # type: ignore[arg-type]
+                    state.now.font = self._face(resources, given[0])
+                    state.now.size = _number(given[1])
             elif operator == b"Do":
                 if given and isinstance(given[-1], str):
-                    self._form(resources, given[-1], now.ctm, depth, found)
-            elif operator == b"BDC" or operator == b"BMC":
-                marks.append(_actual_text(given))
-                spoken = len(found) if marks[-1] is not None else spoken
-            elif operator == b"EMC":
-                if marks and (words := marks.pop()) is not None:
-                    _speak(found, spoken, words)
-            elif given:
-                _set(now, operator, _number(given[-1]))
+                    self._form(resources, given[-1], state.now.ctm, depth, found)
+            else:
+                state.apply(operator, given)
 
 
-def _set(now: _Text, operator: bytes, value: float) -> None:
-    if operator == b"Tc":
-        now.spacing = value
-    elif operator == b"Tw":
-        now.word_spacing = value
-    elif operator == b"Tz":
-        now.stretch = value / 100
-    elif operator == b"TL":
-        now.leading = value
-    elif operator == b"Ts":
-        now.rise = value
+class _State:
+    """What the operators of one stream have said so far."""
+
+    def __init__(self, now: _Text, found: list[Piece]) -> None:
+        self.now = now
+        self._found = found
+        self._saved: list[_Text] = []
+        self._matrix: Matrix = _IDENTITY
+        self._line: Matrix = _IDENTITY
+        self._marks: list[tuple[str | None, int]] = []
+
+    def apply(self, operator: bytes, given: list[Any]) -> None:
+        """One operator other than those that look up a resource."""
+        if operator in _SHOWS:
+            self._show(operator, given)
+        elif operator in _MOVES:
+            self._move(operator, given)
+        elif operator == b"q":
+            if len(self._saved) < _MAX_SAVED:
+                self._saved.append(replace(self.now))
+        elif operator == b"Q":
+            self.now = self._saved.pop() if self._saved else self.now
+        elif operator == b"cm":
+            self.now.ctm = _times(_matrix(given), self.now.ctm)
+        elif operator in (b"BDC", b"BMC"):
+            self._marks.append((_actual_text(given), len(self._found)))
+        elif operator == b"EMC":
+            words, since = self._marks.pop() if self._marks else (None, 0)
+            if words is not None:
+                _speak(self._found, since, words)
+        elif operator in _SETTINGS and given:
+            setattr(self.now, *_setting(operator, given))
+
+    def _move(self, operator: bytes, given: list[Any]) -> None:
+        if operator == b"BT":
+            self._line = _IDENTITY
+        elif operator == b"Tm":
+            self._line = _matrix(given)
+        elif operator == b"T*":
+            self._next_line()
+        elif len(given) == 2:
+            if operator == b"TD":
+                self.now.leading = -_number(given[1])
+            self._line = _times((1, 0, 0, 1, _number(given[0]), _number(given[1])), self._line)
+        self._matrix = self._line
+
+    def _next_line(self) -> None:
+        self._matrix = self._line = _times((1, 0, 0, 1, 0, -self.now.leading), self._line)
+
+    def _show(self, operator: bytes, given: list[Any]) -> None:
+        if operator in (b"'", b'"'):
+            if operator == b'"' and len(given) == 3:
+                self.now.word_spacing, self.now.spacing = _number(given[0]), _number(given[1])
+            self._next_line()
+        for shown in given[-1] if given and isinstance(given[-1], list) else given[-1:]:
+            if isinstance(shown, float):
+                by = -shown / 1000 * self.now.size * self.now.stretch
+                self._matrix = _moved(self._matrix, by)
+            elif isinstance(shown, bytes) and self.now.font is not None:
+                self._matrix = _show(self.now, self._matrix, shown, self._found)
+
+
+def _setting(operator: bytes, given: list[Any]) -> tuple[str, float]:
+    value = _number(given[-1])
+    return _SETTINGS[operator], value / 100 if operator == b"Tz" else value
+
+
+def _matrix(given: list[Any]) -> Matrix:
+    if len(given) != 6:
+        return _IDENTITY
+    a, b, c, d, e, f = map(_number, given)
+    return (a, b, c, d, e, f)
 
 
 def _show(now: _Text, matrix: Matrix, raw: bytes, found: list[Piece]) -> Matrix:
@@ -244,62 +260,6 @@ def _actual_text(given: list[Any]) -> str | None:
     return (
         raw[2:].decode("utf-16-be", "replace") if raw[:2] == b"\xfe\xff" else raw.decode("latin-1")
     )
-
-
-def _operations(data: bytes) -> Iterator[tuple[bytes, list[Any]]]:
-    """Operators with their operands: float, bytes, str for a name, list for an array."""
-    if b"ID" in data:
-        data = _without_inline_images(data)
-    given: list[Any] = []
-    array: list[Any] | None = None
-    for token in _TOKEN.finditer(data):
-        kind = token.lastindex
-        if kind == 6:
-            yield token[6], given
-            given, array = [], None
-            continue
-        value: Any
-        if kind == 1:
-            value = float(token[1])
-        elif kind == 2:
-            value = _ESCAPE.sub(_unescape, token[2]) if b"\\" in token[2] else token[2]
-        elif kind == 3:
-            digits = bytes(token[3].split() and b"".join(token[3].split()))
-            value = bytes.fromhex((digits + b"0" * (len(digits) % 2)).decode())
-        elif kind == 4:
-            value = token[4].decode("latin-1")
-        elif kind == 5:
-            if token[5] == b"[":
-                array = []
-                given.append(array)
-            elif token[5] == b"]":
-                array = None
-            continue
-        else:
-            continue
-        (given if array is None else array).append(value)
-        if len(given) > 10_000:
-            given = []
-
-
-def _without_inline_images(data: bytes) -> bytes:
-    """Pictures inside the content are bytes of any kind, and would be taken for operators."""
-    kept: list[bytes] = []
-    at = 0
-    while start := _INLINE_START.search(data, at):
-        end = _INLINE_END.search(data, start.end())
-        if end is None:
-            break
-        kept.append(data[at : start.start()])
-        at = end.end()
-    return b" ".join([*kept, data[at:]])
-
-
-def _unescape(found: re.Match[bytes]) -> bytes:
-    code = found[1]
-    if code[:1].isdigit() and code[:1] < b"8":
-        return bytes([int(code, 8) & 0xFF])
-    return b"" if code in (b"\n", b"\r", b"\r\n") else _ESCAPED.get(code, code)
 
 
 def _number(value: Any) -> float:

@@ -2,7 +2,7 @@
 
 import re
 
-from lxml import etree
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
 
 from core.errors import Invalid
 from rag.parsing.encodings import declared_encoding, decode
@@ -11,7 +11,8 @@ from rag.parsing.limits import Limits
 
 _FRONT_MATTER = re.compile(r"\A---\n(.{0,20000}?\n)(?:---|\.\.\.)(?:\n|\Z)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title:[ \t]*[\"']?(.+?)[\"']?[ \t]*$", re.MULTILINE)
-_DATA_URL = re.compile(r"!?\[([^\]\n]{0,500})\]\(\s*<?data:[^)\s]{0,100}[;,][^)]*\)")
+_DATA_URL = re.compile(r"\]\(\s{0,9}<?data:[^)]*\)")
+_MAX_ALT = 500
 
 _ENTITIES = "Its XML declares entities, which are never expanded. Save it without them."
 
@@ -28,12 +29,24 @@ def read_markdown(data: bytes, _limits: Limits) -> Extract:
     front = _FRONT_MATTER.match(text)
     named = _FRONT_TITLE.search(front[1]) if front else None
     body = text[front.end() :] if front else text
-    body, dropped = _DATA_URL.subn(r"\1", body)
-    if dropped:
+    kept = _without_data(body)
+    if kept != body:
         notes = (*notes, "pictures inside the file were left out")
-    return Extract(
-        "markdown", body, title_of(named[1]) if named else first_heading(body), (), notes
-    )
+    title = title_of(named[1]) if named else first_heading(kept)
+    return Extract("markdown", kept, title, (), notes)
+
+
+def _without_data(text: str) -> str:
+    """Pictures whose bytes stand in the text leave their description."""
+    kept: list[str] = []
+    at = 0
+    for found in _DATA_URL.finditer(text):
+        start = text.rfind("[", max(at, found.start() - _MAX_ALT), found.start())
+        if start >= 0:
+            picture = start > at and text[start - 1] == "!"
+            kept += [text[at : start - picture], text[start + 1 : found.start()]]
+            at = found.end()
+    return "".join([*kept, text[at:]])
 
 
 def read_xml(data: bytes, _limits: Limits) -> Extract:

@@ -165,7 +165,7 @@ class Parser:
         with theirs:
             self._child = subprocess.Popen(
                 [sys.executable, "-I", "-S", "-B", str(WORKER), *_folders(), str(_OURS)],
-                stdin=theirs,
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env={},

@@ -29,10 +29,12 @@ def zipped(members: Iterable[tuple[str | zipfile.ZipInfo, bytes]]) -> bytes:
 def flat_zip(mib: int = 1200) -> bytes:
     """One member of zeros."""
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive:
-        with archive.open("a.txt", "w", force_zip64=True) as part:
-            for _ in range(mib):
-                part.write(b" " * MIB)
+    with (
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a.txt", "w", force_zip64=True) as part,
+    ):
+        for _ in range(mib):
+            part.write(b" " * MIB)
     return out.getvalue()
 
 
