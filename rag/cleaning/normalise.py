@@ -91,16 +91,22 @@ def composed(text: str) -> list[Change]:
 
 
 def hyphens(text: str) -> list[Change]:
-    """Words broken at a line end, whole: "infor-\nmation". A hyphen that the text uses stays."""
+    """Words broken at a line end, whole: "infor-\nmation".
+
+    The hyphen stays where the text writes the word with it elsewhere, or each half as a word.
+    """
     found = list(_HYPHENS.finditer(text))
     if not found:
         return []
-    folded = text.casefold()
-    known = set(_HYPHENED.findall(folded))
+    broken = {match.span(group) for match in found for group in (1, 2)}
+    known = {
+        match.group().casefold() for match in _HYPHENED.finditer(text) if match.span() not in broken
+    }
     changes: list[Change] = []
     for match in found:
         first, second = match.group(1).casefold(), match.group(2).casefold()
-        keep = f"{first}-{second}" in known and f"{first}{second}" not in known
+        compound = f"{first}-{second}" in known or (first in known and second in known)
+        keep = compound and f"{first}{second}" not in known
         changes.append(Change(match.end(1), match.start(2), "-" if keep else ""))
     return changes
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class CleaningSettings(BaseModel):
-    """Each step by itself; all but PII masking are on."""
+    """Each step by itself; those that may take away what somebody looks for are off."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -21,8 +21,8 @@ class CleaningSettings(BaseModel):
         bool, Field(description="Cookie banners, navigation links, rights lines of web pages.")
     ] = True
     near_duplicates: Annotated[
-        bool, Field(description="Leave out chunks that nearly equal an earlier one.")
-    ] = True
+        bool, Field(description="Disable chunks that nearly equal an earlier one of the base.")
+    ] = False
     threshold: Annotated[
         float,
         Field(ge=0.5, le=1, description="From which share of equal shingles on two texts are one."),

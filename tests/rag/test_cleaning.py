@@ -34,6 +34,7 @@ def _normalised(text: str) -> str:
         ("infor-\nmation is", "information is"),
         ("Straßen-\nbahn", "Straßenbahn"),
         ("a well-\nknown well-known thing", "a well-known well-known thing"),
+        ("chat-\noptimized and chat, optimized", "chat-optimized and chat, optimized"),
         ("pages 12-\n14 and X-\nRay and e-\nmail", "pages 12-\n14 and X-\nRay and e-\nmail"),
         ("oﬃcial ﬂag", "official flag"),
         ("⼀个⽤户", "一个用户"),
