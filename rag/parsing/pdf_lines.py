@@ -6,13 +6,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from rag.parsing.pdf_content import Piece
+from rag.parsing.pdf_tables import Cell, table
 
 SAME_LINE = 0.5
 """Of the size: how far a baseline may lie from the line's, for raised and lowered letters."""
 WORD_GAP = 0.18
-CELL_GAP = 1.5
+CELL_GAP = 1.2
 """Of the size: from this gap on, a tab; between words of a line set wide it is smaller."""
 BLANK_LINE = 1.4
 """Of the usual distance of lines: from this one on, a paragraph ends."""
@@ -22,6 +24,11 @@ _DIGIT = re.compile(r"\d")
 _DRAWN = re.compile("[\u2e80-\u2fdf\uf900-\ufaff\ufb00-\ufdff\ufe70-\ufefc]")
 _WIDE = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\uff00-\uffef\u3000-\u303f]")
 _MIRROR = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
+_BULLET = re.compile(
+    r"(?:[•·▪▫■□●○◦‣⁃➢➤✓*–—-]|\(?(?:\d{1,3}|[A-Za-z]|[ivxIVX]{1,5})[.)]"
+    r"|\d{1,2}(?:\.\d{1,2})+\.?|\.\d+)$"
+)
+"""What stands before an item of a list, and is no cell of a table."""
 _NUMBER_SIGNS = set(".,:/-+%٫٬")
 
 
@@ -65,30 +72,64 @@ def _lines(pieces: Iterable[Piece]) -> list[list[Piece]]:
 
 
 def _joined(lines: Sequence[Sequence[Piece]], visual: bool) -> str:
-    gaps = [
-        above[0].y - below[0].y
-        for above, below in pairwise(lines)
-        if 0 < above[0].y - below[0].y < 4 * below[0].size
-    ]
+    rows = [row for line in lines if (row := _row(line, visual)).text]
+    gaps = [above.y - below.y for above, below in pairwise(rows) if _follows(above, below)]
     usual = statistics.median(gaps) if gaps else 0.0
     out: list[str] = []
-    above: Sequence[Piece] | None = None
-    for line in lines:
-        text = _line_text(line, visual).strip()
-        if not text:
-            continue
-        if above is not None:
-            gap = above[0].y - line[0].y
-            far = gap > BLANK_LINE * usual or gap < -SAME_LINE * line[0].size
-            out.append("\n\n" if far and usual else "\n")
-        out.append(text)
-        above = line
+    at = 0
+    while at < len(rows):
+        end = at + 1
+        while end < len(rows) and len(rows[end].cells) > 1 and _follows(rows[end - 1], rows[end]):
+            end += 1
+        made = table([row.cells for row in rows[at:end]]) if len(rows[at].cells) > 1 else None
+        if out:
+            gap = rows[at - 1].y - rows[at].y
+            far = gap > BLANK_LINE * usual or gap < -SAME_LINE * rows[at].size
+            out.append("\n\n" if (far and usual) or made or out[-1].startswith("| ") else "\n")
+        out.append(made or rows[at].text)
+        at = end if made else at + 1
     return "".join(out)
+
+
+def _follows(above: "_Row", below: "_Row") -> bool:
+    """Whether it is the next line of what may be one paragraph or table."""
+    return 0 < above.y - below.y < 4 * below.size
+
+
+class _Row(NamedTuple):
+    y: float
+    size: float
+    text: str
+    cells: tuple[Cell, ...]
+
+
+def _row(line: Sequence[Piece], visual: bool) -> _Row:
+    """A line as text, with a tab between its cells, and the cells; the first cell is read first."""
+    groups: list[list[Piece]] = []
+    for piece in _left_to_right(line):
+        if not "".join(piece.clusters).strip() and not groups:
+            continue
+        last = groups[-1][-1] if groups else None
+        if last is None or piece.x - last.end > CELL_GAP * max(piece.size, last.size):
+            groups.append([])
+        groups[-1].append(piece)
+    cells = [Cell(group[0].x, group[-1].end, _line_text(group, visual).strip()) for group in groups]
+    cells = [cell for cell in cells if cell.text]
+    text = "".join(cell.text for cell in cells)
+    if visual and not text.isascii() and len(_RTL.findall(text)) > len(_LTR.findall(text)):
+        cells = [Cell(-cell.end, -cell.x, cell.text) for cell in reversed(cells)]
+    if len(cells) > 1 and _BULLET.match(cells[0].text):
+        first, second, *rest = cells
+        cells = [Cell(first.x, second.end, f"{first.text} {second.text}"), *rest]
+    joined = "\t".join(cell.text for cell in cells)
+    return _Row(line[0].y, line[0].size, joined, tuple(cells))
 
 
 def _line_text(line: Sequence[Piece], visual: bool) -> str:
     clusters = _clusters(_left_to_right(line))
     flat = "".join(clusters)
+    if flat.isascii():
+        return flat
     right = len(_RTL.findall(flat))
     if not right or not visual:
         return flat
@@ -122,9 +163,7 @@ def _clusters(line: Sequence[Piece]) -> list[str]:
             gap = (piece.x - last.end) / (max(piece.size, last.size) or 1.0)
             spaced = out[-1].endswith((" ", "\t")) or piece.clusters[0].startswith(" ")
             wide = _WIDE.match(out[-1][-1:]) and _WIDE.match(piece.clusters[0])
-            if gap > CELL_GAP:
-                out.append("\t")
-            elif gap > (3 * WORD_GAP if wide else WORD_GAP) and not spaced:
+            if gap > (3 * WORD_GAP if wide else WORD_GAP) and not spaced:
                 out.append(" ")
         out.extend(cluster for cluster in piece.clusters if cluster)
         if not out:
@@ -169,7 +208,7 @@ def _bridged(
     kinds: Sequence[str], clusters: Sequence[str], start: int, end: int, wanted: str
 ) -> bool:
     between = clusters[start:end]
-    if any(kind != "N" for kind in kinds[start:end]) or "\t" in between:
+    if any(kind != "N" for kind in kinds[start:end]):
         return False
     if wanted == "R" or not between:
         return True

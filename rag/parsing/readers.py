@@ -15,22 +15,30 @@ from rag.parsing.epub import read_epub
 from rag.parsing.extract import Extract
 from rag.parsing.html import read_html
 from rag.parsing.limits import Limits
+from rag.parsing.mail import read_mail
+from rag.parsing.odf import read_odf
 from rag.parsing.pdf import read_pdf
 from rag.parsing.plain_text import read_markdown, read_text, read_xml
 from rag.parsing.pptx import read_pptx
 from rag.parsing.records import read_json, read_jsonl
+from rag.parsing.rtf import read_rtf
 from rag.parsing.xlsx import read_xlsx
 
 READERS: dict[str, Callable[[bytes, Limits], Extract]] = {
     "csv": read_csv,
     "docx": read_docx,
+    "email": read_mail,
     "epub": read_epub,
     "html": read_html,
     "json": read_json,
     "jsonl": read_jsonl,
     "markdown": read_markdown,
+    "odp": read_odf,
+    "ods": read_odf,
+    "odt": read_odf,
     "pdf": read_pdf,
     "pptx": read_pptx,
+    "rtf": read_rtf,
     "text": read_text,
     "xlsx": read_xlsx,
     "xml": read_xml,
@@ -46,6 +54,8 @@ def load_everything() -> None:
     for module in pkgutil.walk_packages(pypdf.__path__, "pypdf."):
         if "pycryptodome" not in module.name:
             importlib.import_module(module.name)
+    mail = b"Subject: =?utf-8?q?x?=\nContent-Type: text/plain\n\nwords"
+    read_mail(mail, Limits())
     sample = "Привет, мир. Как дела?\n".encode("cp1251") * 20
     read_text(sample, Limits())
     sys.path.clear()

@@ -42,6 +42,7 @@ def names_columns(rows: Sequence[Sequence[str]]) -> bool:
         and all(first[1:])
         and len({cell.casefold() for cell in first}) == len(first)
         and not any(_number(cell) or len(cell) > _HEADER_CHARACTERS for cell in first)
+        and not first[0].endswith((":", "："))
     )
 
 
