@@ -63,12 +63,24 @@ const install = (state) => {
       field.blur()
       return stop(event)
     }
-    if (!isBare(event) || typing || event.key.length !== 1 || isWritableGrid(field)) return
+    const letter = isBare(event) && event.key.length === 1
+    if (letter && performance.now() < held.until) {
+      held.text += event.key
+      return stop(event)
+    }
+    if (event.key !== "Shift") held.until = 0
+    if (!letter || typing) return
+    if (isWritableGrid(field)) return event.key === " " ? undefined : hold()
     if (event.repeat) return stop(event)
     if (document.querySelector('[role="dialog"]')) return
     const name = event.key === "/" ? "goto" : state.fields[event.key.toLowerCase()]
     if (name && focusField(name)) stop(event)
   }, true)
+  window.addEventListener("mousedown", () => { held.until = 0 }, true)
+  // The field puts its caret behind its text right after the focus.
+  window.addEventListener("focusin", () => {
+    if (held.until && isField(deepActive())) setTimeout(letGo)
+  })
   // The table hears a key below this element, Streamlit's shortcuts at the document above it.
   document.documentElement.addEventListener("keydown", (event) => {
     if (isBare(event) && event.key.length === 1 && isWritableGrid(event.target)) {
@@ -77,12 +89,20 @@ const install = (state) => {
   })
 }
 
-// Streamlit fetches the field of a cell at the first key, and loses those that come meanwhile.
-const fetchAhead = (address) => {
-  const link = document.createElement("link")
-  link.rel = "modulepreload"
-  link.href = new URL(address, document.baseURI).href
-  document.head.append(link)
+// The first letter in a cell opens its field, which Streamlit may have to fetch first, and the
+// table drops the letters that come until the field has the focus: keep them for it.
+const HELD_MS = 10000
+const held = { text: "", until: 0 }
+
+const hold = () => {
+  held.text = ""
+  held.until = performance.now() + HELD_MS
+}
+
+const letGo = () => {
+  const text = performance.now() < held.until ? held.text : ""
+  held.until = 0
+  if (text) document.execCommand("insertText", false, text)
 }
 
 // Two of Streamlit's own texts are too dim: the chosen one of a segmented control in the dark,
@@ -105,6 +125,5 @@ export default function (component) {
   if (!state.installed) {
     state.installed = true
     install(state)
-    data.ahead.forEach(fetchAhead)
   }
 }

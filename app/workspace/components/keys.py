@@ -13,8 +13,6 @@ _KEYS = component(
     html="<span hidden>\n</span>",
     js=(Path(__file__).parent / "keys.js").read_text(encoding="utf-8"),
 )
-_SCRIPTS = Path(st.__file__).parent / "static" / "static" / "js"
-_AHEAD = [f"/static/js/{one.name}" for one in _SCRIPTS.glob("data-grid-overlay-editor.*.js")]
 _TAGS = {"en": "en", "zh": "zh-CN"}
 EVERYWHERE = {"/": "keys.goto", "Esc": "keys.leave"}
 
@@ -22,8 +20,7 @@ EVERYWHERE = {"/": "keys.goto", "Esc": "keys.leave"}
 def mount(fields: Mapping[str, str]) -> None:
     """Install the script once; `fields` maps a letter to the key of the field it focuses."""
     with st.container(key="keys_script", height=1, border=False):
-        tag = _TAGS[language()]
-        _KEYS(key="promptstone_keys", data={"lang": tag, "fields": dict(fields), "ahead": _AHEAD})
+        _KEYS(key="promptstone_keys", data={"lang": _TAGS[language()], "fields": dict(fields)})
 
 
 def popover(page_keys: Mapping[str, str]) -> None:
