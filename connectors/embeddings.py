@@ -118,7 +118,7 @@ def read_vectors(raw: bytes | bytearray, count: int) -> list[Vector]:
 def _vector(value: object) -> Vector:
     numbers = cast(list[object], value) if isinstance(value, list) else []
     # OpenAI's wire has no NaN, but JSON readers take 1e999 for infinity.
-    good = [float(n) for n in numbers if type(n) in (float, int) and math.isfinite(cast(float, n))]
+    good = [float(n) for n in numbers if isinstance(n, float | int) and math.isfinite(n)]
     if not good or len(good) != len(numbers) or not any(good):
         raise Garbage("`embedding` is no list of numbers, or all of them are zero")
     return good

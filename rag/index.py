@@ -2,14 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rag.chroma_dense import ChromaDense
 from rag.lexical import Lexical
 from rag.terms import unpack
 from rag.vectors import Exact, Mask, Matrix, Ranking, matrix_of
+
+# Below, reading all vectors takes no longer than Chroma does, and filters cost nothing.
+CHROMA_FROM = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Dense(Protocol):
 
     def top(self, query: Matrix, depth: int, among: Mask | None = None) -> Ranking: ...
     def scores_of(self, query: Matrix, chunks: NDArray[np.int64]) -> NDArray[np.float32]: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -53,19 +59,31 @@ class BaseIndex:
         """Whether chunks share parents, so that hits can stand for one another."""
         return bool((self.parents >= 0).any())
 
+    def close(self) -> None:
+        """Give up what the dense index holds besides memory; searches still work."""
+        self.dense.close()
+
     def among(self, allowed: Mask | None) -> Mask | None:
         """A mask of documents as one of chunks."""
         return None if allowed is None else allowed[self.documents]
 
 
-def build_index(rows: Sequence[IndexRow], dimensions: int) -> BaseIndex:
-    """Index of `rows`; raises ValueError for vectors or terms of another make."""
-    return assemble(rows, Exact(matrix_of([row.vector for row in rows], dimensions)))
+def build_index(
+    rows: Sequence[IndexRow],
+    dimensions: int,
+    *,
+    folder: Path | None = None,
+    chroma_from: int = CHROMA_FROM,
+) -> BaseIndex:
+    """Index of `rows`; raises ValueError for vectors or terms of another make.
 
-
-def assemble(rows: Sequence[IndexRow], dense: Dense) -> BaseIndex:
-    """Index of `rows` whose vectors `dense` ranks, numbered as the rows are."""
+    With a `folder` of its own, a base of `chroma_from` chunks or more is searched through Chroma.
+    """
     count = len(rows)
+    matrix = matrix_of([row.vector for row in rows], dimensions)
+    dense: Dense = Exact(matrix)
+    if folder is not None and count >= chroma_from:
+        dense = ChromaDense(folder, [row.chunk_id for row in rows], matrix)
     parents = (-1 if row.parent is None else row.parent for row in rows)
     return BaseIndex(
         chunk_ids=tuple(row.chunk_id for row in rows),

@@ -37,7 +37,9 @@ class Lexical:
         norm = self._norms(owner, packed)[self._owners]
         having = (self._ends - self._starts).astype(np.float64)
         idf = np.log1p((self.chunks - having + 0.5) / (having + 0.5)).astype(np.float32)
-        self._gains = np.repeat(idf, self._ends - self._starts) * frequency / (frequency + norm)
+        shares = frequency / (frequency + norm)
+        gains = np.repeat(idf, self._ends - self._starts) * shares
+        self._gains = gains.astype(np.float32, copy=False)
 
     def _norms(self, owner: NDArray[np.int32], packed: Packed) -> Scores:
         size = np.bincount(owner, weights=packed.counts, minlength=self.chunks)

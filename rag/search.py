@@ -38,11 +38,12 @@ class SearchSettings(BaseModel):
     ] = ()
     rerank: Annotated[bool, Field(description="Order the best with the cross-encoder")] = False
     rerank_depth: Annotated[int, Field(ge=1, le=200, description="How many it reads")] = 30
-    dense_weight: Annotated[Weight, Field(description="Weight of the dense ranks (hybrid)")] = 1.0
+    dense_weight: Annotated[Weight, Field(description="Weight of the dense ranks (hybrid)")] = 1.5
     lexical_weight: Annotated[Weight, Field(description="Weight of the lexical ranks")] = 1.0
     depth: Annotated[
-        int, Field(ge=1, le=1000, description="How many ranks of each list are fused")
-    ] = 100
+        int,
+        Field(ge=1, le=1000, description="How many ranks of each list are fused, at least top_k"),
+    ] = 30
     rrf_k: Annotated[
         float, Field(ge=0, le=1000, description="RRF's k: the higher, the flatter the ranks")
     ] = 60.0

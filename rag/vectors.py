@@ -58,3 +58,6 @@ class Exact:
     def scores_of(self, query: Matrix, chunks: NDArray[np.int64]) -> NDArray[np.float32]:
         """The cosine of the query with each of `chunks`."""
         return self._matrix[chunks] @ query
+
+    def close(self) -> None:
+        """Nothing is held but memory."""
