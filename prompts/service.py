@@ -1,28 +1,30 @@
-"""Prompts in the database: versions that never change, aliases that move, drafts, the catalogue.
+"""Prompts in the database: versions that never change, and drafts; the way in for all the rest.
 
 Check a content with `prompts.checks.check_content` first: nothing here compiles a template,
 because no template runs inside a transaction.
 """
 
-from typing import Any
-
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
 
 from core import drafts
-from core.audit import actor_of, record
+from core.audit import actor_of
 from core.clock import utcnow
 from core.errors import Conflict, Invalid
-from core.names import check_alias, check_name
+from core.names import check_name
+from prompts import about
+from prompts.about import archive as archive
+from prompts.about import describe as describe
+from prompts.about import kept_text
+from prompts.about import rename as rename
+from prompts.aliases import alias_moves as alias_moves
+from prompts.aliases import set_alias as set_alias
 from prompts.catalogue import facets as facets
 from prompts.catalogue import list_prompts as list_prompts
 from prompts.content import PromptContent, content_hash
-from prompts.fields import check_text
 from prompts.lookup import aliases_of, find_prompt, need_prompt, need_version, public
 from prompts.models import (
-    AliasMove,
     Prompt,
-    PromptAlias,
     PromptDraft,
     PromptPublic,
     PromptVersion,
@@ -65,7 +67,7 @@ def push(
 ) -> PushResult:
     """Make a version unless the newest has this content; move `alias` to it in either case."""
     prompt = _locked_or_new(session, name)
-    _describe(prompt, title, description, tags)
+    about.put(prompt, title, description, tags)
     result = _save(session, prompt, content, message, prompt.newest or None)
     if alias is not None:
         set_alias(session, prompt.name, result.version.version, alias, reason=message)
@@ -140,7 +142,7 @@ def _save(
         number=prompt.newest,
         hash=digest,
         content=content.model_dump(mode="json"),
-        message=_text(message, "message"),
+        message=kept_text(message, "message"),
         based_on=based_on,
         actor=actor_of(session),
     )
@@ -148,112 +150,6 @@ def _save(
     session.flush()
     drafts.touch(session, DRAFT, prompt.name, prompt.title or prompt.name)
     return PushResult(public(session, prompt, version), created=True)
-
-
-def describe(
-    session: Session,
-    name: str,
-    *,
-    title: str | None = None,
-    description: str | None = None,
-    tags: tuple[str, ...] | list[str] | None = None,
-) -> None:
-    """Change what belongs to the prompt and to no version; None leaves a field as it is."""
-    prompt = need_prompt(session, name, lock=True)
-    _describe(prompt, title, description, tags)
-    session.add(prompt)
-    session.flush()
-
-
-def _describe(
-    prompt: Prompt,
-    title: str | None,
-    description: str | None,
-    tags: tuple[str, ...] | list[str] | None,
-) -> None:
-    if title is not None:
-        prompt.title = _text(title, "title").strip() or None
-    if description is not None:
-        prompt.description = _text(description, "description")
-    if tags is not None:
-        stripped = (_text(tag, "tag").strip() for tag in tags)
-        prompt.tags = list(dict.fromkeys(filter(None, stripped)))
-
-
-def _text(text: str, what: str) -> str:
-    try:
-        return check_text(text)
-    except ValueError as error:
-        raise Invalid(f"The {what} cannot be kept: {error}.", param=what) from None
-
-
-def rename(session: Session, name: str, new: str) -> None:
-    """Give a prompt another name; runs keep the name under which they were started."""
-    prompt = need_prompt(session, name, lock=True)
-    new = check_name(new, "prompt")
-    if new != prompt.name and find_prompt(session, new) is not None:
-        raise Conflict(f"A prompt {new!r} exists already. Choose another name.", param="name")
-    old, prompt.name = prompt.name, new
-    session.add(prompt)
-    session.flush()
-    record(session, "prompt.rename", new, {"from": old})
-
-
-def archive(session: Session, name: str, *, archived: bool = True) -> None:
-    """Take a prompt out of the catalogue, or bring it back; its versions stay readable."""
-    prompt = need_prompt(session, name, lock=True)
-    prompt.archived_at = utcnow() if archived else None
-    session.add(prompt)
-    session.flush()
-    record(session, "prompt.archive" if archived else "prompt.unarchive", prompt.name, {})
-
-
-def set_alias(
-    session: Session,
-    name: str,
-    version: str | int,
-    alias: str,
-    *,
-    reason: str = "",
-    evidence: dict[str, Any] | None = None,
-) -> AliasMove | None:
-    """Point `alias` at a version and keep the move with its reason; None if it is there already.
-
-    `evidence` is JSON that tells why, such as `{"run": ID, "verdict": …}`.
-    """
-    prompt = need_prompt(session, name, lock=True)
-    alias = check_alias(alias)
-    number = need_version(session, prompt, version).number
-    found = session.get(PromptAlias, (prompt.id, alias))
-    before = found.version if found else None
-    if before == number:
-        return None
-    found = found or PromptAlias(prompt_id=prompt.id or 0, name=alias, version=number)
-    found.version = number
-    session.add(found)
-    move = AliasMove(
-        prompt_id=prompt.id or 0,
-        alias=alias,
-        from_version=before,
-        to_version=number,
-        reason=_text(reason, "reason"),
-        evidence=evidence,
-        actor=actor_of(session),
-    )
-    session.add(move)
-    detail: dict[str, object] = {"alias": alias, "from": before, "to": number, "reason": reason}
-    record(session, "prompt.alias", prompt.name, {**detail, "evidence": evidence})
-    session.flush()
-    return move
-
-
-def alias_moves(session: Session, name: str, alias: str | None = None) -> list[AliasMove]:
-    """The moves of a prompt's aliases, newest first."""
-    prompt = need_prompt(session, name)
-    query = select(AliasMove).where(AliasMove.prompt_id == prompt.id)
-    if alias is not None:
-        query = query.where(AliasMove.alias == alias)
-    return list(session.exec(query.order_by(col(AliasMove.id).desc())))
 
 
 def history(
