@@ -2,6 +2,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 COOLDOWN := 7
+# Each machine has its own build of torch, for its CPU or GPU, so no lock holds its hash.
+TORCH := 2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: setup run test test-deep lint format bench lock screenshots clean
@@ -10,13 +12,14 @@ setup: .venv/.setup
 
 .venv/.setup: requirements/base.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --require-hashes -r requirements/base.txt
+	$(BIN)/pip install -q --no-deps --require-hashes -r requirements/base.txt
+	$(BIN)/pip install -q torch==$(TORCH)
 	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
 	$(BIN)/python -m connectors.fetch_demo
 	touch $@
 
 .venv/.setup-test: requirements/test.txt .venv/.setup
-	$(BIN)/pip install -q --require-hashes -r requirements/test.txt
+	$(BIN)/pip install -q --no-deps --require-hashes -r requirements/test.txt
 	command -v npm > /dev/null && npm install --silent --no-audit --no-fund --prefix .venv/npm axe-core@4.10.3 || true
 	touch $@
 
@@ -51,7 +54,7 @@ lock: .venv/.setup-test
 	$(BIN)/pip install -q uv
 	for extra in "base.txt" "test.txt --extra test"; do \
 	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
-	    --no-emit-index-url --no-header --exclude-newer "$$(date -d '-$(COOLDOWN) days' +%F)" \
+	    --no-emit-index-url --no-header --no-emit-package torch --exclude-newer "$$(date -d '-$(COOLDOWN) days' +%F)" \
 	    pyproject.toml requirements/build.in -o requirements/$$extra || exit 1; \
 	done
 

@@ -4,6 +4,7 @@ import connectors.models
 import core.models
 import evalsets.models
 import prompts.models
+import rag.models
 
-MODULES = (connectors.models, core.models, evalsets.models, prompts.models)
+MODULES = (connectors.models, core.models, evalsets.models, prompts.models, rag.models)
 """Importing them has put their tables into `core.database.Base.metadata`."""

@@ -29,6 +29,10 @@ class Settings(BaseSettings):
         default=(), description="further host names of the workspace, separated by commas"
     )
 
+    reranker: Path | None = Field(
+        default=None, description="folder of a sentence-transformers cross-encoder"
+    )
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:

@@ -27,6 +27,7 @@ _COMMANDS = {
     "model": _Entry("app.cli.model", "Models: add, list, test, remove."),
     "prompt": _Entry("app.cli.prompt", "Versions of prompts: push, show, render, diff, alias."),
     "dataset": _Entry("app.cli.dataset", "Versioned cases: push, grid, list, show, export."),
+    "kb": _Entry("app.cli.kb", "Knowledge bases: create, add, search, eval, snapshot."),
     "run": _Entry("app.cli.run", "Batches: start, import, list, show, pause, resume, export."),
     "label": _Entry("app.cli.label", "Labels as JSON Lines: export, import."),
     "verdict": _Entry("app.cli.verdict", "Which arm is better, in words."),

@@ -1,4 +1,4 @@
-"""The worker process: takes queued runs until it is told to stop or its server is gone."""
+"""The worker process: takes queued runs and ingests until it is told to stop, or its server ends."""
 
 import asyncio
 import logging
@@ -33,6 +33,7 @@ def serve(settings: Settings) -> int:
 
 async def _work(settings: Settings) -> None:
     from app.opening import open_database
+    from app.server.ingesting import keep_ingesting
     from evalsets.runs.worker import work
 
     stop = asyncio.Event()
@@ -41,7 +42,7 @@ async def _work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     database = await asyncio.to_thread(open_database, settings)
     try:
-        await work(database, stop)
+        await asyncio.gather(work(database, stop), keep_ingesting(database, stop))
     finally:
         database.close()
 

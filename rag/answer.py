@@ -1,0 +1,131 @@
+"""Answers from documents: which passages a prompt is given, how they are numbered, what was cited.
+
+The retrieved text is a value of a variable like any other: it is rendered, never read as template.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from core.errors import Invalid
+from rag.search import SearchSettings
+from rag.searching import Found, Searcher
+
+_CITED = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
+
+
+class Retrieval(BaseModel):
+    """Where a prompt's passages come from: base, snapshot, settings, and the two variables.
+
+    `query` names the variable that is searched for, `into` the one that holds the passages.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kb: str
+    snapshot: int
+    settings: SearchSettings = SearchSettings()
+    query: str = "question"
+    into: str = "context"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A passage as a prompt was given it; `n` is what an answer cites as [n]."""
+
+    n: int
+    document: str
+    document_id: str
+    chunk_id: str
+    title: str
+    page: int | None
+    score: float
+    start: int
+    end: int
+    text: str
+
+    def row(self) -> dict[str, Any]:
+        """As it is stored with a cell or a trace: without the text, which the snapshot holds."""
+        values = asdict(self)
+        del values["text"]
+        return values
+
+
+def sources_of(found: Found) -> tuple[Source, ...]:
+    """A search's hits, numbered from 1."""
+    return tuple(
+        Source(
+            number,
+            hit.document,
+            hit.document_id,
+            hit.hit.chunk_id,
+            hit.title,
+            hit.page,
+            hit.hit.score,
+            hit.start,
+            hit.end,
+            hit.given,
+        )
+        for number, hit in enumerate(found.hits, 1)
+    )
+
+
+def retrieve(
+    searcher: Searcher, retrieval: Retrieval, query: str, *, subject: str | None = None
+) -> tuple[Source, ...]:
+    """The passages for a query; none for a query that is blank. Raises NotFound, Unavailable."""
+    if not query.strip():
+        return ()
+    found = searcher.search(
+        retrieval.kb, query, retrieval.settings, snapshot=retrieval.snapshot, subject=subject
+    )
+    return sources_of(found)
+
+
+def with_passages(
+    inputs: Mapping[str, Any], retrieval: Retrieval, sources: Sequence[Source]
+) -> dict[str, Any]:
+    """The inputs with the passages in their variable: `{n, document, title, page, text}` each."""
+    shown = ("n", "document", "title", "page", "text")
+    passages = [{name: getattr(source, name) for name in shown} for source in sources]
+    return {**inputs, retrieval.into: passages}
+
+
+def query_of(inputs: Mapping[str, Any], retrieval: Retrieval) -> str:
+    """What is searched for; empty when the inputs have no such value."""
+    value = inputs.get(retrieval.query)
+    return "" if value is None else str(value)
+
+
+def query_variable(names: Sequence[str], into: str, asked: str | None = None) -> str:
+    """The variable that a prompt's passages are searched by; raises Invalid when it is not plain.
+
+    Asked for, else `question` or `query`, else the only other one.
+    """
+    if into not in names:
+        raise Invalid(
+            f"The prompt has no variable {into!r} that passages could stand in. Add one, such as "
+            "{% for p in " + into + " %}[{{ p.n }}] {{ p.text }}{% endfor %}.",
+            param="kb",
+        )
+    others = [name for name in names if name != into]
+    if asked is not None:
+        if asked not in others:
+            raise Invalid(f"The prompt has no variable {asked!r} to search by. Name one it has.")
+        return asked
+    known = [name for name in ("question", "query") if name in others] or others
+    if not known or (len(known) > 1 and known[0] not in ("question", "query")):
+        raise Invalid(
+            "It is not clear which variable of the prompt is the question. Call it `question`.",
+            param="kb",
+        )
+    return known[0]
+
+
+def cited(answer: str, sources: int) -> list[int]:
+    """The numbers that an answer cites as [n] or [n, m], each once, in their order."""
+    numbers = (int(part) for match in _CITED.finditer(answer) for part in match[1].split(","))
+    return list(dict.fromkeys(n for n in numbers if 1 <= n <= sources))
