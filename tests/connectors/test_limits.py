@@ -8,7 +8,8 @@ import pytest
 
 from connectors.chat import ChatClient
 from connectors.failures import describe
-from connectors.limits import MAX_ATTEMPTS, Bucket, Limits, ModelGate, Window
+from connectors.limits import MAX_ATTEMPTS, Limits, ModelGate
+from connectors.pacing import Bucket, Window
 from connectors.wire import ChatAnswer, ChatError, ChatFailure, ChatRequest, Target, Usage
 from tests.support.witness import Witness, witness
 
