@@ -36,6 +36,13 @@ _TROUBLE = {
     "disk I/O error": _BROKEN,
     "attempt to write a readonly database": _BROKEN,
 }
+_POSTGRES = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "options": f"-c idle_in_transaction_session_timeout={5 * 60_000}",
+}
+"""A frozen or lost machine must not hold its rows for ever: others wait to take its work over."""
 _NETWORK_FILESYSTEMS = {"nfs", "nfs4", "cifs", "smb3", "9p", "afs", "fuse.sshfs", "glusterfs"}
 
 
@@ -104,7 +111,13 @@ class Database:
             self.reader = _sqlite_engine(settings.url, writing=False)
         else:
             self._lock = None
-            self.engine = _engine(settings.url, pool_size=8, max_overflow=24, pool_pre_ping=True)
+            self.engine = _engine(
+                settings.url,
+                pool_size=8,
+                max_overflow=24,
+                pool_pre_ping=True,
+                connect_args=_POSTGRES,
+            )
             self.reader = self.engine.execution_options(postgresql_readonly=True)
 
     @contextmanager
@@ -167,10 +180,15 @@ def _dumps(value: object) -> str:
     return orjson.dumps(value).decode()
 
 
+def _loads(value: Any) -> Any:
+    """SQLite keeps a bare JSON number as a number: its column of JSON is one of numbers first."""
+    return orjson.loads(value) if isinstance(value, (str, bytes)) else value
+
+
 def _engine(url: str, **options: Any) -> Engine:
     # Errors go to logs and into a run's row: they must not carry what was to be stored.
     return create_engine(
-        url, json_serializer=_dumps, json_deserializer=orjson.loads, hide_parameters=True, **options
+        url, json_serializer=_dumps, json_deserializer=_loads, hide_parameters=True, **options
     )
 
 

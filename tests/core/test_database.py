@@ -9,7 +9,7 @@ from sqlalchemy import text
 from core import audit, drafts, jobs, secrets, users
 from core.database import Database, check_local_filesystem, check_sqlite_version
 from core.errors import Invalid, LostLease, Unauthorized, Unavailable
-from core.models import Draft
+from core.models import Draft, Setting
 
 
 def test_commits_at_the_end_and_rolls_back_on_an_error(db: Database) -> None:
@@ -172,3 +172,12 @@ def test_threads_do_not_meet_a_locked_database(sqlite_db: Database) -> None:
     for thread in threads:
         thread.join()
     assert not failures
+
+
+@pytest.mark.parametrize("value", [0, 7, 1.5, -3e300, True, None, "7", "", [1], {"a": 1}])
+def test_every_json_value_is_read_back_as_it_was(db: Database, value: object):
+    with db.session_scope("user:test") as session:
+        session.add(Setting(key="k", value=value))
+    with db.read_scope() as session:
+        found = session.get_one(Setting, "k").value
+    assert (found, type(found)) == (value, type(value))
