@@ -80,7 +80,7 @@ class NearDuplicates(Generic[K]):
         for key in candidates:
             kept = self._kept[key]
             if kept.numbers == fingerprint.numbers:
-                alike = float(np.mean(kept.signature == fingerprint.signature))
+                alike = np.count_nonzero(kept.signature == fingerprint.signature) / _PERMUTATIONS
                 if alike >= self._threshold:
                     return key
         return None
