@@ -35,6 +35,8 @@ from rag.staging import (
 
 ACTOR = "worker"
 GROUP_CHUNKS = 256
+EMBEDDED_AT_ONCE = 64
+"""Committed as they are made, about once a second: that much is embedded again after a kill."""
 _AHEAD = 4
 _BEAT_SECONDS = 5.0
 _LOOK_SECONDS = 1.0
@@ -207,8 +209,8 @@ class _Work:
         """Vectors of what has none; committed by themselves, so that they outlive a kill."""
         with self._database.read_scope() as session:
             missing = sorted(missing_vectors(session, self._fingerprint, list(texts)))
-        for start in range(0, len(missing), GROUP_CHUNKS):
-            part = missing[start : start + GROUP_CHUNKS]
+        for start in range(0, len(missing), EMBEDDED_AT_ONCE):
+            part = missing[start : start + EMBEDDED_AT_ONCE]
             vectors = embedder.embed([texts[text_hash] for text_hash in part])
             rows = {
                 text_hash: vector.tobytes() for text_hash, vector in zip(part, vectors, strict=True)

@@ -43,7 +43,7 @@ def load_index(session: Session, base: KnowledgeBase, snapshot: Snapshot) -> Loa
     documents = connection.execute(
         select(col(Document.id), col(Document.name), col(Document.meta))
         .where(col(Document.base_id) == base.id)
-        .order_by(col(Document.id))
+        .order_by(col(Document.name))
     ).all()
     places = {row[0]: place for place, row in enumerate(documents)}
     rows = _rows(session, base, snapshot, places)
@@ -86,7 +86,8 @@ def _rows(
     for chunk, document, vector, terms, version, start in session.connection().execute(query):
         parent = None if start is None else parents.setdefault((version, start), len(parents))
         rows.append(IndexRow(chunk, places[document], vector, terms, parent))
-    return rows
+    # Equal scores stand in this order, which two builds of the same files share.
+    return sorted(rows, key=lambda row: row.document)
 
 
 class FoundChunk(NamedTuple):
