@@ -77,6 +77,11 @@ class _Child:
         self._write({"number": number, "texts": list(texts), "query": query})
         return answer.result()
 
+    def raise_complaint(self) -> None:
+        """Raise what the model said when it could not be loaded, if it did."""
+        if self.hello.done() and isinstance(self.hello.exception(), Unavailable):
+            self.hello.result()
+
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
@@ -163,12 +168,15 @@ class EmbedProcess:
 
     def numbers(self, texts: Sequence[Text], *, query: bool = False) -> NDArray[np.float32]:
         """One row a text; a process that was killed is started anew, once. Raises Unavailable."""
+        if not texts:
+            return np.zeros((0, self.hello().width), np.float32)
         for _ in range(STARTS_PER_CALL):
+            child = self._living()
             try:
-                raw = self._living().ask(texts, query)
+                raw = child.ask(texts, query)
                 return np.frombuffer(raw, "<f4").reshape(len(texts), -1)
             except _Gone:
-                continue
+                child.raise_complaint()
         raise self._lost()
 
     def close(self) -> None:

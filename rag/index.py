@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Protocol
 
@@ -54,7 +55,7 @@ class BaseIndex:
     dense: Dense
     lexical: Lexical
 
-    @property
+    @cached_property
     def has_parents(self) -> bool:
         """Whether chunks share parents, so that hits can stand for one another."""
         return bool((self.parents >= 0).any())

@@ -5,7 +5,7 @@ import hashlib
 import os
 import threading
 from collections.abc import Coroutine, Sequence
-from typing import TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +56,7 @@ class RemoteEmbedder:
     def dimensions(self) -> int:
         """Asks the server once when the settings do not say. Raises Unavailable."""
         if self._dimensions is None:
-            self._dimensions = len(self.embed_query("dimensions"))
+            return len(self.embed_query("dimensions"))
         return self._dimensions
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -80,6 +80,12 @@ class RemoteEmbedder:
             self._loop.call_soon_threadsafe(self._loop.stop)
             self._thread.join()
             self._loop.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def _run(self, work: Coroutine[object, object, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -109,7 +115,9 @@ class RemoteEmbedder:
 
     def _unit(self, vectors: list[list[float]]) -> NDArray[np.float32]:
         found = np.asarray(vectors, np.float64)
-        if self._dimensions not in (None, found.shape[1]):
+        if self._dimensions is None:
+            self._dimensions = found.shape[1]
+        if self._dimensions != found.shape[1]:
             raise Unavailable(
                 f"The model {self._target.name} gave {found.shape[1]} numbers a text instead of "
                 f"{self._dimensions}. Make a new base, or put the old model back."

@@ -1,6 +1,6 @@
 """One query over one index: dense, lexical or both by reciprocal rank fusion, and why."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, NamedTuple
 
@@ -135,15 +135,26 @@ def _find(
     terms = query_terms(query)
     scores = index.lexical.scores([term.term for term in terms])
     depth = max(settings.depth, settings.top_k, settings.rerank_depth if settings.rerank else 0)
-    # Children of one parent can fill the top of a list, and only one of them is given.
-    depth *= 4 if settings.one_per_parent and index.has_parents else 1
+    parents = index.parents if settings.one_per_parent and index.has_parents else None
     lexical = dense = NOTHING
     if settings.mode != "dense":
-        standing = scores > 0
-        lexical = best(scores, depth, standing if among is None else standing & among)
+        standing = scores > 0 if among is None else (scores > 0) & among
+        lexical = _deep(lambda count: best(scores, count, standing), depth, parents)
     if vector is not None and settings.mode != "lexical":
-        dense = index.dense.top(vector, depth, among)
+        dense = _deep(lambda count: index.dense.top(vector, count, among), depth, parents)
     return _Found(terms, scores, lexical, dense)
+
+
+def _deep(top: Callable[[int], Ranking], depth: int, parents: NDArray[np.int64] | None) -> Ranking:
+    """A list so deep that `depth` hits are left when one child of each parent is."""
+    count = depth
+    while True:
+        ranking = top(count)
+        if parents is None or len(ranking.chunks) < count:
+            return ranking
+        if len(_first_of_each(ranking, parents).chunks) >= depth:
+            return ranking
+        count *= 4
 
 
 def _ranked(found: _Found, settings: SearchSettings, dense_trust: float) -> Ranking:
