@@ -3,12 +3,17 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from connectors.generate import Generations
 from core.database import Database
 from core.models import User
 from core.settings import Settings
 from core.users import session_user
+
+if TYPE_CHECKING:
+    from rag.searching import Searcher
 
 
 @dataclass(frozen=True)
@@ -24,6 +29,18 @@ class Context:
     def cookie(self) -> str:
         """Name of the session cookie."""
         return cookie_name(self.settings)
+
+    @cached_property
+    def searcher(self) -> "Searcher":
+        """Indexes and embedders of knowledge bases, one set a process; ends with the context."""
+        from rag.searching import Searcher
+
+        return Searcher(self.database)
+
+    def close(self) -> None:
+        """End what the context started itself."""
+        if "searcher" in vars(self):
+            self.searcher.close()
 
     def signed_in(self, cookies: Mapping[str, str]) -> User | None:
         """Who these cookies sign in, as the database says now."""
@@ -43,9 +60,11 @@ _current: Context | None = None
 
 
 def set_context(context: Context | None) -> None:
-    """Make `context` the process's own; None takes it away (tests)."""
+    """Make `context` the process's own and close the one before; None at the end."""
     global _current
-    _current = context
+    before, _current = _current, context
+    if before is not None and before is not context:
+        before.close()
 
 
 def current() -> Context:

@@ -65,11 +65,14 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     from app.opening import open_database
     from rag.owner import own_and_run
+    from rag.uploads import sweep
 
     try:
         database = open_database(load_settings())
         try:
             own_and_run(database, sys.argv[1], stop)
+            with database.read_scope() as session:
+                sweep(session, database.settings.data)
         finally:
             database.close()
     except PromptstoneError as error:

@@ -26,6 +26,7 @@ PLACES = (
     Place("home", ":material/home:", "", _ALL),
     Place("prompts", ":material/edit_note:", "build", _MAKERS),
     Place("datasets", ":material/dataset:", "build", _MAKERS),
+    Place("knowledge", ":material/menu_book:", "build", _MAKERS),
     Place("runs", ":material/grid_on:", "prove", _MAKERS),
     Place("label", ":material/rate_review:", "prove", _LABELERS),
     Place("evaluators", ":material/rule:", "prove", _MAKERS),
