@@ -146,6 +146,11 @@ class Cell(Base, table=True):
     attempts: int = 0
     error_kind: str | None = None
     error: str | None = Field(default=None, sa_column=Column(ExactText))
+    sources: list[dict[str, Any]] | None = Field(
+        default=None,
+        sa_column=Column(JSON(none_as_null=True)),
+        description="passages of a knowledge base that the call held, as Source.row",
+    )
 
 
 class Attempt(Base, table=True):

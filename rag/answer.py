@@ -6,30 +6,39 @@ The retrieved text is a value of a variable like any other: it is rendered, neve
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import Invalid
 from rag.search import SearchSettings
-from rag.searching import Found, Searcher
 
-_CITED = re.compile(r"\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]")
+if TYPE_CHECKING:  # searching loads embedders, which those who only read manifests do without
+    from rag.searching import Found, Searcher
+
+_CITED = re.compile(r"[\[【](\d{1,3}(?:\s*[,，、]\s*\d{1,3})*)[\]】]")
+_NUMBER = re.compile(r"\d+")
 
 
 class Retrieval(BaseModel):
     """Where a prompt's passages come from: base, snapshot, settings, and the two variables.
 
-    `query` names the variable that is searched for, `into` the one that holds the passages.
+    `query` names the variable that is searched for, `into` the one that holds the passages: a list
+    for a template that goes through it, else one text (`as_text`). `base_id` is the base that was
+    meant; another one of its name is none. `subject` (user:NAME or key:ID) is whose access rule
+    applies.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kb: str
+    base_id: str
     snapshot: int
     settings: SearchSettings = SearchSettings()
     query: str = "question"
     into: str = "context"
+    as_text: bool = False
+    subject: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,7 +63,7 @@ class Source:
         return values
 
 
-def sources_of(found: Found) -> tuple[Source, ...]:
+def sources_of(found: "Found") -> tuple[Source, ...]:
     """A search's hits, numbered from 1."""
     return tuple(
         Source(
@@ -74,13 +83,20 @@ def sources_of(found: Found) -> tuple[Source, ...]:
 
 
 def retrieve(
-    searcher: Searcher, retrieval: Retrieval, query: str, *, subject: str | None = None
+    searcher: "Searcher", retrieval: Retrieval, query: str, *, subject: str | None = None
 ) -> tuple[Source, ...]:
-    """The passages for a query; none for a query that is blank. Raises NotFound, Unavailable."""
+    """The passages for a query; none for a query that is blank. Raises NotFound, Unavailable.
+
+    `subject` takes the place of the retrieval's own.
+    """
     if not query.strip():
         return ()
     found = searcher.search(
-        retrieval.kb, query, retrieval.settings, snapshot=retrieval.snapshot, subject=subject
+        retrieval.kb,
+        query,
+        retrieval.settings,
+        snapshot=retrieval.snapshot,
+        subject=subject or retrieval.subject,
     )
     return sources_of(found)
 
@@ -88,10 +104,24 @@ def retrieve(
 def with_passages(
     inputs: Mapping[str, Any], retrieval: Retrieval, sources: Sequence[Source]
 ) -> dict[str, Any]:
-    """The inputs with the passages in their variable: `{n, document, title, page, text}` each."""
+    """The inputs with the passages in their variable.
+
+    `{n, document, title, page, text}` each, or all as one numbered text.
+    """
+    return {**inputs, retrieval.into: passages(sources, as_text=retrieval.as_text)}
+
+
+def passages(sources: Sequence[Source], *, as_text: bool) -> list[dict[str, Any]] | str:
+    """What a prompt's variable holds of the sources."""
+    if as_text:
+        return "\n\n".join(f"[{one.n}] {_place(one)}\n{one.text}" for one in sources)
     shown = ("n", "document", "title", "page", "text")
-    passages = [{name: getattr(source, name) for name in shown} for source in sources]
-    return {**inputs, retrieval.into: passages}
+    return [{name: getattr(source, name) for name in shown} for source in sources]
+
+
+def _place(source: Source) -> str:
+    page = "" if source.page is None else f", page {source.page}"
+    return f"{source.title or source.document}{page}"
 
 
 def query_of(inputs: Mapping[str, Any], retrieval: Retrieval) -> str:
@@ -125,7 +155,12 @@ def query_variable(names: Sequence[str], into: str, asked: str | None = None) ->
     return known[0]
 
 
+def citations(answer: str) -> list[int]:
+    """The numbers that an answer gives as [n], [n, m] or 【n】, each once, in their order."""
+    groups = (match[1] for match in _CITED.finditer(answer))
+    return list(dict.fromkeys(int(n) for group in groups for n in _NUMBER.findall(group)))
+
+
 def cited(answer: str, sources: int) -> list[int]:
-    """The numbers that an answer cites as [n] or [n, m], each once, in their order."""
-    numbers = (int(part) for match in _CITED.finditer(answer) for part in match[1].split(","))
-    return list(dict.fromkeys(n for n in numbers if 1 <= n <= sources))
+    """The citations that name one of so many sources."""
+    return [n for n in citations(answer) if 1 <= n <= sources]

@@ -25,6 +25,24 @@ def start(
         list[str],
         typer.Option(metavar="KEY=VALUE", help="Parameter; given twice, it makes two arms."),
     ] = [],  # noqa: B006
+    kb: Annotated[
+        list[str],
+        typer.Option(
+            metavar="NAME[@SNAPSHOT]", help="Base to answer from; given twice, it makes two arms."
+        ),
+    ] = [],  # noqa: B006
+    retrieval: Annotated[
+        list[str],
+        typer.Option(
+            metavar="KEY=VALUE", help="Search setting, as top_k=4; given twice, it makes two arms."
+        ),
+    ] = [],  # noqa: B006
+    query: Annotated[
+        str | None, typer.Option(metavar="VARIABLE", help="Searched by [question].")
+    ] = None,
+    context: Annotated[
+        str, typer.Option(metavar="VARIABLE", help="Takes the passages.")
+    ] = "context",
     mapping: Annotated[
         list[str],
         typer.Option("--map", metavar="[PROMPT:]VARIABLE=COLUMN", help="Bind a column; repeat."),
@@ -55,7 +73,9 @@ def start(
     gates = parsed(gate)
     request = _request(
         prompts=prompt, models=model, dataset=dataset, repeats=repeats, limit=limit,
-        params=repeated_pairs(param, "--param"), mapping=mapping, evaluators=evaluator,
+        params=repeated_pairs(param, "--param"), kb=kb,
+        retrieval=repeated_pairs(retrieval, "--retrieval"), query=query, context=context,
+        mapping=mapping, evaluators=evaluator,
         concurrency=concurrency, budget=budget, cache=not no_cache, title=title,
         idempotency_key=idempotency_key,
     )  # fmt: skip

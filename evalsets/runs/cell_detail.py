@@ -15,7 +15,8 @@ from evalsets.models import Answer, Attempt, Case, Cell, CellScore
 from evalsets.runs.cells import get_run
 from evalsets.runs.manifest import Arm, Manifest
 from evalsets.runs.outcomes import request_text
-from evalsets.runs.prepare import Unrunnable, render_requests
+from evalsets.runs.prepare import Unrunnable
+from evalsets.runs.retrieving import prepare_cases
 
 
 class AttemptDetail(NamedTuple):
@@ -44,7 +45,10 @@ class ScoreDetail(NamedTuple):
 
 @dataclass(frozen=True)
 class CellDetail:
-    """`request` is the JSON body as sent; of an unsent cell, as it would be (None if it cannot)."""
+    """`request` is the JSON body as sent; of an unsent cell, as it would be (None if it cannot).
+
+    `sources` are the passages of the base `kb` that it was given, as `rag.answer.Source.row`.
+    """
 
     run_id: str
     number: int
@@ -73,6 +77,8 @@ class CellDetail:
     label: CellLabel | None
     attempts: list[AttemptDetail]
     scores: list[ScoreDetail]
+    kb: str | None = None
+    sources: list[dict[str, Any]] | None = None
 
 
 def cell_detail(database: Database, run_id: str, number: int) -> CellDetail:
@@ -81,7 +87,8 @@ def cell_detail(database: Database, run_id: str, number: int) -> CellDetail:
         read = _read(session, run_id, number)
     if read.detail.request is not None:
         return read.detail
-    return replace(read.detail, request=unsent_request(read.arm, read.detail.inputs))
+    request = unsent_request(database, read.arm, read.detail.inputs)
+    return replace(read.detail, request=request)
 
 
 class _Read(NamedTuple):
@@ -131,15 +138,17 @@ def _read(session: Session, run_id: str, number: int) -> _Read:
         label=cells_labels(session, run_id, [number]).get(number),
         attempts=_attempts(session, run_id, number),
         scores=_scores(session, run_id, number),
+        kb=None if arm.retrieval is None else arm.retrieval.kb,
+        sources=cell.sources,
     )
     return _Read(detail, arm)
 
 
-def unsent_request(arm: Arm, inputs: dict[str, Any]) -> dict[str, Any] | None:
+def unsent_request(database: Database, arm: Arm, inputs: dict[str, Any]) -> dict[str, Any] | None:
     """What would be sent for a case; None for an imported arm or a case that cannot be rendered."""
     if arm.prompt is None or arm.model is None:
         return None
-    (request,) = render_requests(arm, [inputs])
+    ((request, _),) = prepare_cases(database, arm, [inputs])
     if isinstance(request, Unrunnable):
         return None
     return orjson.loads(request_text(arm.model, request))

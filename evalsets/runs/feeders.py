@@ -21,8 +21,10 @@ from evalsets.runs.feed import (
 from evalsets.runs.lanes import Lane, Work
 from evalsets.runs.ledger import Change
 from evalsets.runs.outcomes import Failed, NamedScore
-from evalsets.runs.prepare import Unrunnable, arender_requests, request_key
+from evalsets.runs.prepare import Unrunnable, request_key
+from evalsets.runs.retrieving import aprepare_cases
 from evalsets.runs.settling import Settling
+from rag.answer import Source
 
 _PAGES = 4
 _MOST_WAITING = 2048
@@ -79,14 +81,16 @@ class Feeder:
         ready: list[Work] = []
         for arm in sorted({cell.arm for cell in cells}):
             own = [cell for cell in cells if cell.arm == arm]
-            rendered = await arender_requests(
-                self._settling.run.manifest.arms[arm], [cell.inputs for cell in own]
+            prepared = await aprepare_cases(
+                self._database,
+                self._settling.run.manifest.arms[arm],
+                [cell.inputs for cell in own],
             )
-            for cell, request in zip(own, rendered, strict=True):
+            for cell, (request, sources) in zip(own, prepared, strict=True):
                 if isinstance(request, Unrunnable):
                     self._fail(cell, request)
                 else:
-                    ready.append(self._cell_work(cell, request))
+                    ready.append(self._cell_work(cell, request, sources))
         ready.sort(key=lambda work: work.cell)
         await self._hand_out(ready)
 
@@ -97,7 +101,9 @@ class Feeder:
         self._settling.writer.write(change)
         self._settling.cells_settled(1)
 
-    def _cell_work(self, cell: OpenCell, request: ChatRequest) -> Work:
+    def _cell_work(
+        self, cell: OpenCell, request: ChatRequest, sources: Sequence[Source] | None
+    ) -> Work:
         return Work(
             self._lane,
             cell.number,
@@ -107,6 +113,7 @@ class Feeder:
             cell.expected,
             request,
             request_key(self._lane.model, request, cell.repeat),
+            sources=None if sources is None else [one.row() for one in sources],
             attempts=cell.attempts,
             interrupted=cell.interrupted,
         )

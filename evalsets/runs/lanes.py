@@ -18,6 +18,8 @@ Ask = Callable[[ChatRequest], Awaitable[ChatAnswer]]
 class Work:
     """A call to make for a cell: its answer, or a judge's word on it (`judge` counts from 0).
 
+    `sources` are the passages in the call, as they are stored with the cell.
+
     `tries` are attempts of this round, `attempts` those of earlier ones. `cost` is the estimate
     that is set aside of the budget while the call is under way.
     """
@@ -30,6 +32,7 @@ class Work:
     expected: str | None
     request: ChatRequest
     key: str
+    sources: list[dict[str, Any]] | None = None
     judge: int | None = None
     attempts: int = 0
     interrupted: bool = False

@@ -95,6 +95,7 @@ class CellRow(NamedTuple):
     attempts: int
     error_kind: str | None
     error: str | None
+    sources: list[dict[str, Any]] | None
     run_id: str
     number: int
 

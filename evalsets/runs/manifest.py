@@ -16,6 +16,7 @@ from connectors.wire import Target
 from core.canonical import Json, canonical_json
 from core.errors import Invalid
 from prompts.content import PromptContent
+from rag.answer import Retrieval
 
 
 class _Frozen(BaseModel):
@@ -80,7 +81,8 @@ class FrozenPrompt(_Frozen):
 class Arm(_Frozen):
     """What is compared: a prompt version on a model with the parameters that are sent.
 
-    An arm of an imported run has a name only. `mapping` is variable to column, where they differ.
+    An arm of an imported run has a name only. `mapping` is variable to column, where they differ;
+    `retrieval` fills a variable with passages of a knowledge base.
     """
 
     name: str
@@ -88,6 +90,17 @@ class Arm(_Frozen):
     model: FrozenModel | None = None
     params: dict[str, Any] = {}
     mapping: dict[str, str] = {}
+    retrieval: Retrieval | None = None
+
+    @cached_property
+    def asked(self) -> PromptContent:
+        """The prompt as a case fills it: without the variable that holds the passages."""
+        assert self.prompt is not None
+        content = self.prompt.content
+        if self.retrieval is None:
+            return content
+        inputs = tuple(one for one in content.inputs if one.name != self.retrieval.into)
+        return content.model_copy(update={"inputs": inputs})
 
 
 class FrozenJudge(_Frozen):

@@ -138,6 +138,7 @@ def add_filled(
             work.attempts + work.tries,
             None,
             None,
+            work.sources,
             place.run_id,
             work.cell,
         )
@@ -203,6 +204,7 @@ def add_failed_cell(change: Change, place: Place, cell: int, failed: Failed) -> 
             failed.attempts,
             failed.kind,
             failed.error,
+            None,
             place.run_id,
             cell,
         )

@@ -11,7 +11,8 @@ from core.errors import Invalid
 from evalsets.models import Answer, Case
 from evalsets.runs.forecast import ArmPlan, Plan, add_call, history_of, total
 from evalsets.runs.manifest import Manifest
-from evalsets.runs.prepare import Unrunnable, render_requests, request_key
+from evalsets.runs.prepare import Unrunnable, request_key
+from evalsets.runs.retrieving import prepare_cases
 
 _CASES_AT_ONCE = 500
 _KEYS_AT_ONCE = 1000
@@ -85,7 +86,7 @@ def _plan_cases(
     arm, repeats = plan.arm, range(1, manifest.repeats + 1)
     assert arm.model is not None
     keys: dict[str, ChatRequest] = {}
-    for request in render_requests(arm, cases):
+    for request, _ in prepare_cases(database, arm, cases):
         if isinstance(request, Unrunnable):
             plan.unrunnable += manifest.repeats
             for name in request.missing:

@@ -22,14 +22,16 @@ Rendered = ChatRequest | Unrunnable
 Typed = dict[str, Any] | Unrunnable
 
 
+def bound(arm: Arm, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """A case's columns under the names of the arm's variables."""
+    columns = {variable: inputs.get(column) for variable, column in arm.mapping.items()}
+    return {**inputs, **columns}
+
+
 def typed_case(arm: Arm, inputs: Mapping[str, Any]) -> Typed:
-    """The variables of the arm's prompt from a case's columns."""
-    assert arm.prompt is not None
-    values = dict(inputs)
-    for variable, column in arm.mapping.items():
-        values[variable] = inputs.get(column)
+    """The variables of the arm's prompt from a case's columns; passages stay as they are."""
     try:
-        return typed_inputs(arm.prompt.content, values)
+        return typed_inputs(arm.asked, bound(arm, inputs))
     except InputError as error:
         kind = "missing_variable" if error.missing else "bad_value"
         return Unrunnable(kind, error.message, error.missing)

@@ -14,6 +14,7 @@ from core.names import split_ref
 from evalsets.datasets import service as datasets
 from evalsets.models import Case, Cell, Run
 from evalsets.runs.evaluation import freeze_evaluators
+from evalsets.runs.grounding import Grounding, freeze_bases, grounded
 from evalsets.runs.manifest import FrozenPrompt, Manifest, build_arms, find_model, parse_binding
 from evalsets.runs.ownership import KIND
 from prompts import service as prompts
@@ -26,6 +27,9 @@ class RunRequest(BaseModel):
 
     A parameter that is given more than once makes an arm for each value. `mapping` holds
     `[PROMPT:]VARIABLE=COLUMN`. `evaluators` are kinds, `kind:argument`, or settings as in a file.
+    `kb` are NAME[@SNAPSHOT], `retrieval` fields of SearchSettings: each base and each value of a
+    field that is given more than once makes an arm of every prompt that has the variable `context`.
+    `query` is the variable searched by, `subject` (user:NAME) whose access rules apply.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -36,6 +40,11 @@ class RunRequest(BaseModel):
     repeats: int = Field(default=1, ge=1, le=1000)
     limit: int | None = Field(default=None, ge=1)
     params: tuple[tuple[str, Any], ...] = ()
+    kb: tuple[str, ...] = ()
+    retrieval: tuple[tuple[str, Any], ...] = ()
+    query: str | None = None
+    context: str = "context"
+    subject: str | None = None
     mapping: tuple[str, ...] = ()
     evaluators: tuple[str | dict[str, Any], ...] = ()
     concurrency: int | None = Field(default=None, ge=1, le=1024)
@@ -53,10 +62,11 @@ class Draft(NamedTuple):
     version: int
     version_id: int
     cases: int
+    grounding: Grounding
 
 
 def resolve(session: Session, request: RunRequest) -> Draft:
-    """Freeze everything that the request names."""
+    """Freeze everything that the request names; `fit` then gives the arms their passages."""
     dataset = datasets.get(session, *split_ref(request.dataset))
     frozen = [_freeze_prompt(session, ref) for ref in request.prompts]
     models = [find_model(session, name) for name in request.models]
@@ -71,10 +81,28 @@ def resolve(session: Session, request: RunRequest) -> Draft:
         dataset_hash=dataset.hash,
     )
     cases = min(dataset.cases, request.limit or dataset.cases)
-    draft = Draft(manifest, dataset.name, dataset.version, dataset.version_id, cases)
+    grounding = Grounding(
+        freeze_bases(session, request.kb),
+        request.retrieval,
+        request.query,
+        request.context,
+        request.subject,
+    )
+    draft = Draft(manifest, dataset.name, dataset.version, dataset.version_id, cases, grounding)
     _check_size(draft)
     check_priced(manifest, request.budget)
     return draft
+
+
+def fit(draft: Draft) -> Draft:
+    """The draft with an arm for every base and search setting; looks into templates.
+
+    So it stays outside of transactions. Raises Invalid when no prompt takes passages.
+    """
+    arms = grounded(draft.manifest.arms, draft.grounding)
+    whole = draft._replace(manifest=draft.manifest.model_copy(update={"arms": arms}))
+    _check_size(whole)
+    return whole
 
 
 def store(session: Session, actor: str, request: RunRequest, draft: Draft) -> str:

@@ -11,7 +11,8 @@ from evalsets.labels.state import cells_labels
 from evalsets.models import Answer, Case, Cell, CellScore
 from evalsets.runs.cells import get_run
 from evalsets.runs.manifest import Arm, Manifest
-from evalsets.runs.prepare import Unrunnable, render_requests
+from evalsets.runs.prepare import Unrunnable
+from evalsets.runs.retrieving import prepare_cases
 
 _AT_ONCE = 500
 COLUMNS = (
@@ -19,6 +20,7 @@ COLUMNS = (
     *("messages", "output", "tool_calls", "error", "attempts", "finish_reason"),
     *("input_tokens", "output_tokens", "ttft_ms", "latency_ms", "cost_usd", "cached"),
     *("interrupted", "state", "scores", "label", "label_reasons", "correction"),
+    "sources",
 )
 Row = dict[str, Any]
 
@@ -37,7 +39,7 @@ def run_rows(database: Database, run_id: str) -> Iterator[Row]:
         if not rows:
             return
         after = rows[-1]["cell"]
-        _render_missing(manifest.arms, rows)
+        _render_missing(database, manifest.arms, rows)
         yield from rows
 
 
@@ -92,6 +94,7 @@ def _row(arm: Arm, cell: Cell, case: Case, answer: Answer) -> Row:
         "cached": cell.cached,
         "interrupted": cell.interrupted,
         "state": cell.state,
+        "sources": cell.sources,
     }
 
 
@@ -104,12 +107,12 @@ def _scores(session: Session, run_id: str, numbers: Sequence[int]) -> dict[int, 
     return found
 
 
-def _render_missing(arms: Sequence[Arm], rows: Sequence[Row]) -> None:
+def _render_missing(database: Database, arms: Sequence[Arm], rows: Sequence[Row]) -> None:
     for arm in arms:
         if arm.prompt is None:
             continue
         unsent = [row for row in rows if row["arm"] == arm.name and row["messages"] is None]
-        made = render_requests(arm, [row["inputs"] for row in unsent])
-        for row, request in zip(unsent, made, strict=True):
+        made = prepare_cases(database, arm, [row["inputs"] for row in unsent])
+        for row, (request, _) in zip(unsent, made, strict=True):
             if not isinstance(request, Unrunnable):
                 row["messages"] = list(request.messages)

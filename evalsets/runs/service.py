@@ -22,7 +22,7 @@ from evalsets.runs.ledger import ZERO
 from evalsets.runs.manifest import Manifest
 from evalsets.runs.ownership import KIND, End, leave, owned, settle
 from evalsets.runs.plan import Plan, make_plan
-from evalsets.runs.request import RunRequest, check_priced, resolve, store
+from evalsets.runs.request import RunRequest, check_priced, fit, resolve, store
 
 OVER = ("completed", "cancelled", "failed")
 STATES = ("queued", "running", "paused", *OVER)
@@ -40,6 +40,7 @@ def plan(database: Database, request: RunRequest) -> Plan:
     """The figures of `run start --plan`; nothing is started."""
     with database.read_scope() as session:
         draft = resolve(session, request)
+    draft = fit(draft)
     return make_plan(database, draft.manifest, draft.version_id)
 
 
@@ -52,6 +53,7 @@ def start(database: Database, actor: str, request: RunRequest, *, here: bool = F
         draft = resolve(session, request)
         check_keys(session, database.settings.data, draft.manifest, here=here)
         known = _by_key(session, request.idempotency_key)
+    draft = fit(draft)
     figures = make_plan(database, draft.manifest, draft.version_id)
     if known is not None:
         return Started(known, False, figures)

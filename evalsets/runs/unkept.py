@@ -56,6 +56,7 @@ def _failed(row: CellRow, sentence: str) -> CellRow:
         attempts=row.attempts,
         error_kind=KIND,
         error=sentence,
+        sources=None,
         run_id=row.run_id,
         number=row.number,
     )

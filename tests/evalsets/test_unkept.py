@@ -100,7 +100,8 @@ def answered(run_id: str, number: int, tokens: int) -> Change:
         ended=[EndedRow("answered", 200, None, tokens, 1, cost, now, run_id, number + 1)],
         cells=[
             CellRow(
-                "succeeded", answer, "0" * 64, "text", False, False, 1, None, None, run_id, number
+                *("succeeded", answer, "0" * 64, "text", False, False, 1, None, None, None),
+                *(run_id, number),
             )
         ],
         scores=[ScoreRow(run_id, number, "exact", 1.0, "", None)],

@@ -12,6 +12,9 @@ depends_on = None
 
 
 def upgrade() -> None:
+    with op.batch_alter_table("cells", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("sources", sa.JSON(), nullable=True))
+
     op.create_table(
         "embeddings",
         sa.Column("fingerprint", sa.String(), nullable=False),
@@ -311,3 +314,5 @@ def downgrade() -> None:
 
     op.drop_table("knowledge_bases")
     op.drop_table("embeddings")
+    with op.batch_alter_table("cells", schema=None) as batch_op:
+        batch_op.drop_column("sources")
