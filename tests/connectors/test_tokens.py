@@ -75,3 +75,15 @@ def test_a_read_only_environment_counts_too(tmp_path: Path) -> None:
     )
     assert done.stdout.strip() == "2"
     assert len(list(tmp_path.glob("promptstone-tiktoken-*/*"))) == 2
+
+
+@pytest.mark.parametrize("text", [" " * 1_000_000, "\n" * 1_000_000, "a" * 100_000, " word" * 50_000])
+def test_long_runs_are_counted_and_panic_nobody(text: str):
+    assert 0 < count_text(text).n <= len(text)
+
+
+def test_a_long_text_counts_as_if_it_were_counted_whole():
+
+    text = "The river froze, and nobody crossed it until March. " * 2000
+    whole = len(tiktoken.get_encoding("o200k_base").encode_ordinary(text))
+    assert count_text(text).n == whole
