@@ -30,7 +30,9 @@ class Limits:
     depth: int = 2
     """Archives within archives, the outermost counted."""
     stopped_seconds: int = 18
-    """What the members of one archive may waste in being stopped before the rest is refused."""
+    """What the members of one archive may waste in giving nothing before the rest is refused."""
+    archive_seconds: int = 600
+    """For an archive with all that lies in it."""
 
 
 def size_text(count: int) -> str:

@@ -17,7 +17,7 @@ import struct
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 sys.path += sys.argv[1:]
@@ -30,21 +30,35 @@ from rag.parsing.limits import Limits, require, size_text  # noqa: E402
 from rag.parsing.packages import part  # noqa: E402
 from rag.parsing.readers import READERS, load_everything  # noqa: E402
 
-Out = Callable[[frames.Result], None]
+READ = 0
+REFUSED = 3
+NOTHING = 4
+"""Exit statuses of a child that ended well: read, refused, or an archive that gave nothing."""
 
 
-def read_file(data: bytes, name: str, limits: Limits, depth: int, out: Out) -> None:
-    """Give `out` the results for one file, or for each file in an archive."""
+@dataclass(frozen=True)
+class Job:
+    """What holds for one file: its borders, how deep it lies, where its results go."""
+
+    limits: Limits
+    out: Callable[[frames.Result], None]
+    ends: float
+    """On the monotonic clock: when the outermost archive is given up."""
+    depth: int = 0
+
+
+def read_file(data: bytes, name: str, job: Job) -> int:
+    """Give the results for one file, or for each file in an archive; the exit status for it."""
     digest = hashlib.sha256(data).hexdigest()
+    limits = job.limits
     try:
         media = media_of(data, name)
         if media == "zip":
             require(
-                depth < limits.depth,
+                job.depth < limits.depth,
                 f"Archives lie in it more than {limits.depth} deep. Unpack them and add the files.",
             )
-            read_archive(data, name, limits, depth, out)
-            return
+            return read_archive(data, name, job)
         confine.allow_forks(False)
         extract = READERS[media](data, limits)
         size = len(extract.text)
@@ -62,30 +76,33 @@ def read_file(data: bytes, name: str, limits: Limits, depth: int, out: Out) -> N
     except Exception as error:  # readers of damaged files raise whatever they stumble over
         result = frames.Result(name, digest, None, frames.stumbled(error))
     confine.allow_seconds(0)  # a result cut in two would spoil those behind it
-    out(result)
+    job.out(result)
+    return READ if result.extract else REFUSED
 
 
-def read_archive(data: bytes, name: str, limits: Limits, depth: int, out: Out) -> None:
-    """Each member in a child of its own, until too many of them had to be stopped."""
-    archive, found = members(data, limits)
+def read_archive(data: bytes, name: str, job: Job) -> int:
+    """Each member in a child of its own, until too much time went into what gave nothing."""
+    archive, found = members(data, job.limits)
     wasted = 0.0
+    useful = 0
     for index, member in enumerate(found):
-        if wasted >= limits.stopped_seconds:
+        began = time.monotonic()
+        if wasted >= job.limits.stopped_seconds or began >= job.ends:
             left = len(found) - index
             reason = f"{left} more files in it were not read, as others took too long. Split it."
-            out(frames.Result(name, hashlib.sha256(data).hexdigest(), None, reason))
-            return
-        began = time.monotonic()
-        confine.allow_seconds(limits.seconds)
-        if not _read_member(archive, member, f"{name}/{member.name}", limits, depth, out):
+            job.out(frames.Result(name, hashlib.sha256(data).hexdigest(), None, reason))
+            break
+        confine.allow_seconds(job.limits.seconds)
+        code = _read_member(archive, member, f"{name}/{member.name}", job)
+        useful += code == READ
+        if code not in (READ, REFUSED):
             wasted += time.monotonic() - began
     confine.allow_seconds(0)
+    return READ if useful else NOTHING
 
 
-def _read_member(
-    archive: Any, member: Member, name: str, limits: Limits, depth: int, out: Out
-) -> bool:
-    """False when it was stopped."""
+def _read_member(archive: Any, member: Member, name: str, job: Job) -> int | None:
+    """The exit status for one member; None when it was stopped."""
     digest = hashlib.sha256(member.name.encode()).hexdigest()
     try:
         if member.problem:
@@ -94,31 +111,32 @@ def _read_member(
         digest = hashlib.sha256(content).hexdigest()
     except (PromptstoneError, MemoryError) as error:
         reason = error.message if isinstance(error, PromptstoneError) else frames.TOO_MUCH_MEMORY
-        out(frames.Result(name, digest, None, reason))
-        return True
+        job.out(frames.Result(name, digest, None, reason))
+        return REFUSED
     confine.allow_seconds(0)
     pid = os.fork()
     if pid == 0:
-        _in_child(lambda: read_file(content, name, limits, depth + 1, out), limits)
+        inner = replace(job, depth=job.depth + 1)
+        _in_child(lambda: read_file(content, name, inner), job.limits)
     status = os.waitpid(pid, 0)[1]
-    if status:
-        out(frames.Result(name, digest, None, frames.ended(status, limits.seconds)))
-    return status == 0
+    if os.WIFEXITED(status) and os.WEXITSTATUS(status) in (READ, REFUSED, NOTHING):
+        return os.WEXITSTATUS(status)
+    job.out(frames.Result(name, digest, None, frames.ended(status, job.limits.seconds)))
+    return None
 
 
-def _in_child(work: Callable[[], None], limits: Limits) -> None:
+def _in_child(work: Callable[[], int], limits: Limits) -> None:
     """Run `work` in a process just forked, and end it."""
     code = 1
     try:
         confine.die_with_parent()
         confine.allow_seconds(limits.seconds)
-        work()
-        code = 0
+        code = work()
     finally:
         os._exit(code)
 
 
-def serve_one(stream: int) -> None:
+def serve_one(stream: int) -> int:
     """Read one request from `stream` and answer it there."""
     pipe = os.fdopen(stream, "rb", closefd=False)
     (size,) = struct.unpack(">I", pipe.read(4))
@@ -130,7 +148,9 @@ def serve_one(stream: int) -> None:
     confine.refuse_events()
     confine.allow_forks(True)
     confine.bound(limits.memory_bytes)
-    read_file(data, request["name"], limits, 0, lambda result: frames.send(stream, result))
+    ends = time.monotonic() + limits.archive_seconds
+    read_file(data, request["name"], Job(limits, lambda result: frames.send(stream, result), ends))
+    return 0
 
 
 def main() -> None:

@@ -88,7 +88,7 @@ def wide_json() -> bytes:
 
 
 REFUSED: dict[str, Callable[[], tuple[bytes, str, str]]] = {
-    "flat zip": lambda: (bombs.flat_zip(1100 if DEEP else 100), "a.zip", "times its size"),
+    "flat zip": lambda: (bombs.flat_zip(900 if DEEP else 100), "a.zip", "times its size"),
     "lying zip": lambda: (bombs.lying_zip(), "a.zip", "damaged"),
     "overlapping zip": lambda: (bombs.overlapping_zip(), "a.zip", ""),
     "endless zip": lambda: (bombs.endless_zip(100), "a.zip", "deep"),
@@ -211,6 +211,26 @@ def test_slow_members_do_not_hold_an_archive_for_ever() -> None:
     assert isinstance(found[0], Parsed)
     assert "others took too long" in found[-1].reason  # type: ignore[union-attr]
     assert len(found) < 7
+
+
+def test_an_archive_has_an_end() -> None:
+    data = bombs.zipped([(f"{n}.pdf", slow_pdf(8)) for n in range(60)])
+    with Parser(Limits(archive_seconds=2, ratio=1 << 20)) as parser:
+        found = parser.parse(data, "b.zip")
+    assert isinstance(found[0], Parsed)
+    assert len(found) < 60
+    assert "took too long" in found[-1].reason  # type: ignore[union-attr]
+
+
+def test_archives_that_hold_nothing_are_left() -> None:
+    inner = bombs.zipped([(f"{n}.png", bombs.png(9, 9)) for n in range(60)])
+    data = bombs.zipped([(f"{n}.zip", inner) for n in range(500)])
+    with Parser(Limits(stopped_seconds=1)) as parser:
+        found = parser.parse(data, "b.zip")
+    assert "took too long" in found[-1].reason  # type: ignore[union-attr]
+    pictures = bombs.zipped([*((f"{n}.png", bombs.png(9, 9)) for n in range(300)), ("a.txt", b"x")])
+    with Parser(Limits(stopped_seconds=0.01)) as parser:  # type: ignore[arg-type]
+        assert isinstance(parser.parse(pictures, "b.zip")[-1], Parsed)
 
 
 class Canary:
