@@ -4,19 +4,35 @@ from functools import partial
 
 import streamlit as st
 
-from app.workspace.components import access, header, knowledge_rights, numbers, table, url
+from app.workspace.components import (
+    access,
+    header,
+    knowledge_rights,
+    numbers,
+    search_box,
+    table,
+    url,
+)
 from app.workspace.components.access import reading
 from app.workspace.components.knowledge_rights import View
 from app.workspace.strings import raw, t
 from app.workspace.tabs import (
     knowledge_documents,
     knowledge_drawers,
+    knowledge_quality,
+    knowledge_search,
+    knowledge_settings,
+    knowledge_snapshots,
 )
 from rag import service
 from rag.snapshots import get_snapshot
 
 TABS = {
     "documents": knowledge_documents.draw,
+    "search": knowledge_search.draw,
+    "quality": knowledge_quality.draw,
+    "settings": knowledge_settings.draw,
+    "snapshots": knowledge_snapshots.draw,
 }
 OPEN_TO_ALL = ("documents", "search")
 KEYS = {"O": "keys.open", "N": "keys.next", "P": "keys.previous"}
@@ -26,10 +42,7 @@ COLUMNS = ("name", "documents", "chunks", "snapshot", "embedder", "chunker", "st
 
 def catalogue() -> None:
     header.head(raw("knowledge.title"), actions=new, page_keys=KEYS)
-    search = st.text_input(
-        t("table.search"), key="knowledge_q", bind="query-params", type="search", live="300ms",
-        placeholder=raw("table.search"), label_visibility="collapsed", width=260,
-    )  # fmt: skip
+    search = search_box.draw("knowledge", "q", "table.search", after=None)
     with reading() as session:
         found = service.list_bases(session, search=search or None)
     if not found and not search:
@@ -79,7 +92,7 @@ def one(name: str) -> None:
         )
         tab = url.choice(
             "knowledge", "tab", tabs, lambda c: raw(f"knowledge.tab_{c}"),
-            raw("knowledge.title"), clears=("sel", "after", "doc", "at"),
+            raw("knowledge.title"), clears=("q", "sel", "after", "before", "doc", "at", "snap"),
         )  # fmt: skip
         TABS[tab](seen)
         knowledge_drawers.draw(seen)

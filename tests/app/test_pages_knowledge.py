@@ -1,13 +1,20 @@
 """Knowledge bases on their pages: made, filled, looked into, changed."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from app.server import measuring
 from core.database import Database
-from rag import documents, edits, ingests, service
+from core.models import User
+from core.users import add_user
+from rag import documents, edits, ingests, marks, service, snapshots
+from rag.access import rules, set_rule
 from rag.embedders import Embedder
+from rag.searching import saved_settings
+from rag.uploads import sweep
 from tests.support.bases import fill, make_base, outcome, packaged, work
 from tests.support.pages import button, page, words
 
@@ -103,8 +110,6 @@ def test_uploads_are_queued_by_number_and_gone_after_the_ingest(workspace, sqlit
     assert all("cats" not in path.name for path in kept)
     work(sqlite_db, ingest, embedder)
     assert outcome(sqlite_db, ingest).done == 1
-    from rag.uploads import sweep
-
     with sqlite_db.read_scope() as session:
         sweep(session, sqlite_db.settings.data)
     assert len([path for path in place.rglob("*") if path.is_file()]) == 1  # failed: may be retried
@@ -169,3 +174,236 @@ def test_a_document_is_removed(filled):
         assert [row.name for row in documents.iter_documents(session, "docs")] == [
             "hostile.md", "trains.md",
         ]  # fmt: skip
+
+
+def searched(db: Database, **query: str):
+    return page("knowledge", id="docs", tab="search", ask="what do cats eat", **query)
+
+
+def test_a_search_says_what_was_found_and_why(filled):
+    found = searched(filled)
+    assert not found.exception
+    assert not found.error
+    assert "hits · snapshot 1" in words(found)
+    assert "1 · cats" in words(found)
+
+
+def test_hits_are_marked_and_the_mark_is_taken_back(filled):
+    found = searched(filled)
+    button(found, "hit_relevant").click().run()
+    with filled.read_scope() as session:
+        kept = marks.marks(session, service.get(session, "docs").id)
+    assert [(one.query, one.document, one.relevant) for one in kept] == [
+        ("what do cats eat", "cats.md", True)
+    ]
+    button(found, "hit_relevant").click().run()
+    with filled.read_scope() as session:
+        assert marks.marks(session, service.get(session, "docs").id) == []
+
+
+def test_two_settings_stand_side_by_side(filled):
+    found = searched(filled, two="1", b_mode="lexical", b_k="1")
+    assert not found.exception
+    assert words(found).count("hits · snapshot 1") == 2
+    assert "1 hits" in words(found)
+
+
+def test_a_filter_leaves_out_what_does_not_match(filled):
+    assert "hits · snapshot" in words(searched(filled, where="team=a"))
+    assert "Nothing found" in words(searched(filled, where="team=b"))
+
+
+def test_settings_are_saved_to_the_base(filled):
+    found = searched(filled, mode="lexical", k="3", where="team=a")
+    button(found, "save_settings_").click().run()
+    assert not found.exception
+    with filled.read_scope() as session:
+        own = saved_settings(service.get(session, "docs"))
+    assert (own.mode, own.top_k, own.where) == ("lexical", 3, ())
+
+
+def test_rerank_without_a_model_says_what_to_do(filled):
+    assert "There is no reranker" in words(searched(filled, rerank="on"))
+
+
+def measured(found):
+    """The page once its measurement has ended."""
+    deadline = time.monotonic() + 20
+    job = measuring.find(found.query_params["job"], "docs")
+    while job.lives and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found.run()
+
+
+def test_marks_are_a_test_set_and_modes_are_compared(filled):
+    with filled.session_scope("user:admin") as session:
+        base = service.get(session, "docs")
+        for query, name in (("cats sleep", "cats.md"), ("train to Vienna", "trains.md")):
+            marks.mark(session, base, query, chunks(filled, name)[0].id, True)
+    found = page("knowledge", id="docs", tab="quality")
+    assert "2 queries have a relevant passage" in words(found)
+    button(found, "quality_measure").click().run()
+    found = measured(found)
+    assert not found.exception
+    assert not found.error
+    table = found.dataframe[0].value
+    assert list(table["settings"]) == ["Hybrid", "Dense", "Lexical"]
+    assert all(cell.startswith("1.000") for cell in table["recall@10"])
+    assert "Hybrid against Dense: nDCG@10" in words(found)
+    button(found, "quality_save").click().run()
+    with filled.read_scope() as session:
+        assert service.get(session, "docs").retrieval["mode"] == "hybrid"
+
+
+def test_judged_files_are_a_test_set(filled):
+    found = page("knowledge", id="docs", tab="quality", set="beir", what="settings", b_k="2")
+    found.file_uploader(key="beir_queries").upload(
+        "queries.jsonl", b'{"_id": "1", "text": "cats"}\n{"_id": "2", "text": "none"}\n'
+    )
+    found.file_uploader(key="beir_qrels").upload(
+        "qrels.tsv", b"query-id\tcorpus-id\tscore\n1\tcats.md\t1\n2\tgone.md\t1\n"
+    ).run()
+    button(found, "quality_measure").click().run()
+    found = measured(found)
+    assert not found.exception
+    assert not found.error
+    assert "1 judged documents are not in this base" in words(found)
+    assert "1 left out" in words(found)
+    assert len(found.dataframe[0].value) == 2
+
+
+def test_a_wrong_file_is_named(filled):
+    found = page("knowledge", id="docs", tab="quality", set="beir")
+    found.file_uploader(key="beir_queries").upload("queries.jsonl", b"{nothing\n")
+    found.file_uploader(key="beir_qrels").upload("qrels.tsv", b"x\n").run()
+    button(found, "quality_measure").click().run()
+    assert "line 1" in words(measured(found))
+
+
+def test_cleaning_is_switched(filled):
+    found = page("knowledge", id="docs", tab="settings")
+    assert not found.exception
+    found.toggle(key="clean_furniture").set_value(False).run()
+    found.toggle(key="clean_pii").set_value(True).run()
+    with filled.read_scope() as session:
+        cleaning = service.get(session, "docs").cleaning
+    assert (cleaning["furniture"], cleaning["pii"]) == (False, "mask")
+
+
+def test_reindex_is_queued_with_what_was_chosen(filled, embedder):
+    found = page("knowledge", id="docs", tab="settings", do="reindex")
+    assert "beside the old index" in words(found)
+    by_label(found.number_input, "Chunk, tokens").set_value(32)
+    by_label(found.number_input, "Overlap").set_value(4)
+    by_label(found.button, "Reindex base").click().run()
+    assert not found.exception
+    with filled.read_scope() as session:
+        ingest = ingests.recent(session, service.get(session, "docs").id)[0]
+    assert "Reindexing" in page_text(found)
+    assert work(filled, ingest, embedder).state == "completed"
+    with filled.read_scope() as session:
+        assert service.get(session, "docs").chunker["chunk_tokens"] == 32
+
+
+def page_text(found) -> str:
+    return words(found) + " ".join(one.proto.text for one in found.get("progress"))
+
+
+def test_a_base_is_deleted_by_its_typed_name_only(filled):
+    found = page("knowledge", id="docs", tab="settings", do="delete")
+    by_label(found.text_input, "Type docs to confirm").set_value("dogs")
+    by_label(found.button, "Delete base").click().run()
+    assert "This is not docs" in words(found)
+    by_label(found.text_input, "Type docs to confirm").set_value("docs")
+    by_label(found.button, "Delete base").click().run()
+    assert not found.exception
+    with filled.read_scope() as session:
+        assert service.list_bases(session) == []
+
+
+def test_snapshots_are_listed_named_compared_and_dropped(filled, embedder, tmp_path):
+    more = tmp_path / "more.md"
+    more.write_text("# More\n\nDogs bark.\n")
+    fill(filled, embedder, more)
+    found = page("knowledge", id="docs", tab="snapshots")
+    assert not found.exception
+    assert list(found.dataframe[0].value["snapshot"]) == ["2", "1", "0"]
+    assert list(found.dataframe[1].value["document"]) == ["more.md"]
+    naming = page("knowledge", id="docs", tab="snapshots", do="name")
+    by_label(naming.text_input, "Message").set_value("before the fair")
+    by_label(naming.button, "Name snapshot").click().run()
+    dropping = page("knowledge", id="docs", tab="snapshots", do="drop")
+    dropping.selectbox(key="drop_oldest").select(2)
+    by_label(dropping.button, "Drop snapshots").click().run()
+    assert not dropping.exception
+    with filled.read_scope() as session:
+        left = snapshots.list_snapshots(session, service.get(session, "docs").id)
+    assert [(one.number, one.message) for one in left] == [(2, "before the fair")]
+
+
+def test_an_old_snapshot_is_searched(filled, embedder, tmp_path):
+    with filled.session_scope("user:admin") as session:
+        base = service.get(session, "docs")
+    documents.forget(filled, "user:admin", "docs", "trains.md")
+    assert base.snapshot == 1
+    assert "snapshot 2" in words(searched(filled))
+    assert "snapshot 1" in words(searched(filled, snap="1"))
+
+
+@pytest.fixture
+def engineer(filled) -> Database:
+    """Who looks is an engineer whose rule shows documents of the team b."""
+    (tmp := filled.settings.data / "b.md").write_text("# Birds\n\nBirds eat seeds.\n")
+    made = packaged()
+    fill(filled, made, tmp, meta={"team": "b"})
+    made.close()
+    with filled.session_scope("system") as session:
+        user = session.get(User, "admin")
+        assert user is not None
+        user.role = "engineer"
+        session.add(user)
+        set_rule(session, service.get(session, "docs"), "user:admin", {"team": ["b"]})
+    return filled
+
+
+def shown_documents(found) -> list[str]:
+    return list(found.dataframe[0].value["document"]) if found.dataframe else []
+
+
+def test_a_rule_holds_on_every_tab(engineer):
+    listed = page("knowledge", id="docs")
+    assert shown_documents(listed) == ["b.md"]
+    assert not listed.file_uploader
+    foreign = page("knowledge", id="docs", doc=document(engineer))
+    assert "has no document" in words(foreign)
+    assert "Cats sleep" not in words(foreign)
+    assert "1 hits" in words(searched(engineer))
+    for tab in ("quality", "settings", "snapshots"):
+        hidden = page("knowledge", id="docs", tab=tab)
+        assert shown_documents(hidden) == ["b.md"]  # falls back to the documents
+    for drawer in ("reindex", "delete", "remove", "drop"):
+        assert not page("knowledge", id="docs", do=drawer).get("form_submit_button")
+
+
+def test_without_the_rule_everything_is_seen(engineer):
+    """Control: the rule, and nothing else, hid the other documents."""
+    with engineer.session_scope("system") as session:
+        set_rule(session, service.get(session, "docs"), "user:admin", None)
+    assert len(shown_documents(page("knowledge", id="docs"))) == 4
+    assert "Who may find what" not in words(page("knowledge", id="docs", tab="settings"))
+
+
+def test_rules_are_set_and_a_base_restricted_by_the_administrator(filled):
+    with filled.session_scope("system") as session:
+        add_user(session, "dana", "engineer")
+    found = page("knowledge", id="docs", tab="settings")
+    found.selectbox(key="rule_subject").select("user:dana").run()
+    found.multiselect(key="rule_pairs").set_value(["team=a"]).run()
+    button(found, "rule_set").click().run()
+    assert not found.exception
+    found.toggle(key="base_restricted").set_value(True).run()
+    with filled.read_scope() as session:
+        base = service.get(session, "docs")
+        found_rules = [(one.subject, one.allowed) for one in rules(session, base.id)]
+    assert base.restricted
+    assert found_rules == [("user:dana", {"team": ["a"]})]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import streamlit as st
 
@@ -57,7 +58,7 @@ def buttons(chunk: Chunk, *, last: bool) -> None:
             _button("restore", partial(apply, chunk, edits.restore))
 
 
-def _button(name: str, action: Callable[[], object], *, off: bool = False) -> None:
+def _button(name: str, action: Callable[[], Any], *, off: bool = False) -> None:
     st.button(
         t(f"knowledge.chunk_{name}"), key=f"chunk_{name}", icon=ICONS[name], on_click=action,
         disabled=off,

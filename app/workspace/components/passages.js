@@ -64,6 +64,9 @@ export default function (component) {
   }
   choose(data.selected)
 
+  if (data.focus && state.focus !== data.focus) box.focus({ preventScroll: true })
+  state.focus = data.focus
+
   const pick = (id) => {
     choose(id)
     setTriggerValue("picked", id)

@@ -36,10 +36,11 @@ def passages(
     selected: str | None,
     on_pick: Callable[[str], None],
     arrows: bool = False,
+    focus: str | None = None,
 ) -> None:
-    """Show the blocks; a click or Enter picks one, with `arrows` so do the arrow keys.
+    """Show the blocks; a click picks one, with `arrows` so do the arrow keys.
 
-    `label` names the list for screen readers.
+    `label` names the list for screen readers. The list takes the keys when `focus` changes.
     """
     inner = f"{key}_passages"
 
@@ -56,6 +57,7 @@ def passages(
                 "blocks": [asdict(block) for block in blocks],
                 "selected": selected,
                 "arrows": arrows,
+                "focus": focus,
             },
             on_picked_change=picked,
         )

@@ -8,6 +8,7 @@ from app.workspace.components import (
     ingest_lines,
     knowledge_rights,
     numbers,
+    search_box,
     table,
     uploads,
     url,
@@ -23,10 +24,7 @@ def draw(seen: View) -> None:
     if not seen.limited:
         uploads.draw(seen.base)
         ingest_lines.draw(seen.base)
-    search = st.text_input(
-        t("table.search"), key="knowledge_documents_q", bind="query-params", type="search",
-        live="300ms", placeholder=raw("table.search"), label_visibility="collapsed", width=260,
-    )  # fmt: skip
+    search = search_box.draw("documents", "q", "table.search", after=None, doc=None, sel=None)
     after = url.get("after")
     with access.reading() as session:
         rows = knowledge_rights.page_documents(session, seen, search=search or None, after=after)

@@ -13,6 +13,7 @@ from app.workspace.components import (
 from app.workspace.components.knowledge_rights import View, find_document
 from app.workspace.components.plain import preview, visible
 from app.workspace.strings import raw, t
+from app.workspace.tabs import knowledge_base_drawers
 from core.errors import NotFound
 from rag import documents, edits, service
 from rag.models import Chunk
@@ -32,6 +33,7 @@ def draw(seen: View | None) -> None:
             "edit": lambda: _edit(_chunk(seen)),
             "split": lambda: _split(_chunk(seen)),
             "remove": lambda: _remove(seen),
+            **knowledge_base_drawers.bodies(seen),
         }
     which = url.drawer()
     if which in bodies:
@@ -65,7 +67,7 @@ def _document_id(seen: View) -> str:
         return named
     with access.reading() as session:
         first = documents.page_documents(
-            session, seen.base.name, search=url.get("knowledge_documents_q"),
+            session, seen.base.name, search=url.get("q"),
             after=url.get("after"), limit=1,
         )  # fmt: skip
     if not first:
