@@ -9,13 +9,14 @@ from app.workspace.components import access, choices, forms, header, table, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.workspace_settings import set_setting
-from evalsets.evaluators.judge import Judge
-from evalsets.evaluators.kinds import Evaluator, Scorer
+from evalsets.evaluators.kinds import JUDGES, Evaluator, Scorer
 from evalsets.evaluators.subjects import Subject
 
 KINDS: dict[str, Any] = {
-    cls.model_fields["kind"].default: cls for cls in (*get_args(Scorer), Judge)
+    cls.model_fields["kind"].default: cls for cls in (*get_args(Scorer), *JUDGES)
 }
+ASKING = {cls.model_fields["kind"].default for cls in JUDGES}
+"""Kinds that ask a model."""
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Evaluator)
 
 
@@ -65,14 +66,14 @@ def one(chosen: str) -> None:
         else:
             spec = _filled(kind)
     with right:
-        if kind != "judge":
+        if kind not in ASKING:
             _try(spec)
         else:
             st.caption(t("evaluators.judge_note"))
 
 
 def _filled(kind: str) -> dict[str, Any]:
-    offers = {"model": choices.choices().models} if kind == "judge" else {}
+    offers = {"model": choices.choices().models} if kind in ASKING else {}
     given = forms.settings_form(
         KINDS[kind], f"evaluator_{kind}", skip=frozenset({"kind", "name"}), offers=offers
     )

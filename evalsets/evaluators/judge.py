@@ -8,10 +8,10 @@ import json
 import re
 from typing import Annotated, Literal, NamedTuple, Self
 
-import orjson
 from pydantic import Field, model_validator
 
 from core.canonical import Json
+from evalsets.evaluators.said import object_said, without_thoughts
 from evalsets.evaluators.subjects import MAX_REASON, EvaluatorSettings, Score, Subject, unscored
 from prompts.content import MessageTemplate, PromptContent, Variable
 
@@ -38,8 +38,6 @@ USER = """\
 
 Grade the text under "answer" by the rubric. Reply with the JSON object alone."""
 
-_THOUGHT = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL | re.IGNORECASE)
-_FENCE = re.compile(r"\A\s*```(?:json)?\s*\n?(.*?)\n?\s*```\s*\Z", re.DOTALL)
 _LAST_LINE = re.compile(
     r"[\s*_#>`-]*(?:(?:final|overall|my)\s+)?"
     r"(?:(?:verdict|score|rating|grade|answer|结论|评分|判断)\s*(?:is\s*)?[*_]*\s*[:：=]?\s*)?"
@@ -128,7 +126,7 @@ class Judge(EvaluatorSettings):
             "output": subject.output,
         }
 
-    def parse(self, text: str) -> Score:
+    def parse(self, text: str, subject: Subject | None = None) -> Score:
         """The score in a judge's answer: strict JSON, or else its last line; no guessing."""
         said = _from_json(text) or _from_last_line(text)
         value = None if said is None else self._value(said.verdict, said.key)
@@ -173,13 +171,8 @@ def _plain(verdict: Json) -> str:
 
 def _from_json(text: str) -> _Said | None:
     """The whole answer, or what it fences, as one object; own prompts may say `score` or `pass`."""
-    body = _THOUGHT.sub("", text)
-    fence = _FENCE.match(body)
-    try:
-        found = orjson.loads(fence.group(1) if fence else body)
-    except ValueError:
-        return None
-    key = next((key for key in _KEYS if key in found), None) if isinstance(found, dict) else None
+    found = object_said(text) or {}
+    key = next((key for key in _KEYS if key in found), None)
     if key is None:
         return None
     reason = found.get("reason")
@@ -187,7 +180,7 @@ def _from_json(text: str) -> _Said | None:
 
 
 def _from_last_line(text: str) -> _Said | None:
-    lines = _THOUGHT.sub("", text).strip().splitlines()
+    lines = without_thoughts(text).strip().splitlines()
     if not lines or len(lines[-1]) > 200:
         return None
     *above, last = lines

@@ -8,6 +8,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from evalsets.evaluators.grounded import Cites, ContextRecall, Refused
+from evalsets.evaluators.grounded_judges import AnswerRelevance, Faithfulness
 from evalsets.evaluators.judge import Judge
 from evalsets.evaluators.patterns import PatternError, check_pattern, find
 from evalsets.evaluators.schema_check import check_schema, violation
@@ -194,7 +196,23 @@ class Cost(EvaluatorSettings):
         return passed(float(subject.cost) <= self.max, said)
 
 
-Scorer = Exact | Contains | Regex | JsonSchema | Length | Latency | Cost
-"""Evaluators that score by themselves; a `Judge` needs a model's answer first."""
+Scorer = (
+    Exact
+    | Contains
+    | Regex
+    | JsonSchema
+    | Length
+    | Latency
+    | Cost
+    | ContextRecall
+    | Cites
+    | Refused
+)
+"""Evaluators that score by themselves."""
 
-Evaluator = Annotated[Scorer | Judge, Field(discriminator="kind")]
+AnyJudge = Judge | Faithfulness | AnswerRelevance
+"""Evaluators that need a model's answer first."""
+
+JUDGES = (Judge, Faithfulness, AnswerRelevance)
+
+Evaluator = Annotated[Scorer | AnyJudge, Field(discriminator="kind")]

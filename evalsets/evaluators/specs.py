@@ -12,13 +12,12 @@ from yaml.composer import ComposerError
 from yaml.events import AliasEvent
 
 from core.errors import Invalid
-from evalsets.evaluators.judge import Judge
-from evalsets.evaluators.kinds import Evaluator, Scorer
+from evalsets.evaluators.kinds import JUDGES, Evaluator, Scorer
 from evalsets.evaluators.subjects import EvaluatorSettings
 from evalsets.verdicts.gates import FIGURES
 
 KINDS: dict[str, type[EvaluatorSettings]] = {
-    kind.model_fields["kind"].default: kind for kind in (*get_args(Scorer), Judge)
+    kind.model_fields["kind"].default: kind for kind in (*get_args(Scorer), *JUDGES)
 }
 _ARGUMENT = {
     "exact": "value",
@@ -28,6 +27,10 @@ _ARGUMENT = {
     "latency": "max",
     "cost": "max",
     "judge": "rubric",
+    "context_recall": "column",
+    "refused": "tag",
+    "faithfulness": "model",
+    "answer_relevance": "model",
 }
 """The field that a bare `kind:argument` sets; `json_schema` takes a file."""
 _PAIRED = ("length", "latency", "cost")

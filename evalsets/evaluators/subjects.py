@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -15,11 +15,30 @@ EvaluatorName = Annotated[str, Field(pattern=r"^[\w.\-]+( [\w.\-]+)*$", max_leng
 MAX_REASON = 2_000
 
 
+class Relevant(NamedTuple):
+    """A passage that people marked as relevant for the query; offsets in its document's text."""
+
+    document_id: str
+    document: str
+    start: int
+    end: int
+
+
+class Passage(NamedTuple):
+    """What a model was given to read as [n]."""
+
+    n: int
+    document: str
+    text: str
+
+
 @dataclass(frozen=True, slots=True)
 class Subject:
     """One answered cell: `latency_ms` in milliseconds, `cost` in US dollars (null: unpriced).
 
-    `schema` is the prompt's own output schema, `output_tokens` are the provider's count.
+    `schema` is the prompt's own output schema, `output_tokens` are the provider's count. `sources`
+    are the passages that it was given, as `rag.answer.Source.row` (null: its arm reads from no
+    base); their texts, `passages`, are read for judges that need them.
     """
 
     output: str
@@ -31,6 +50,10 @@ class Subject:
     output_tokens: int | None = None
     schema: Mapping[str, Json] | None = None
     finish_reason: str | None = None
+    tags: Sequence[str] = ()
+    sources: Sequence[Mapping[str, Any]] | None = None
+    relevant: Sequence[Relevant] = ()
+    passages: Sequence[Passage] = ()
 
 
 class Score(NamedTuple):

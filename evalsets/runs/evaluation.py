@@ -7,8 +7,7 @@ from sqlmodel import Session
 
 from core.errors import Invalid
 from core.names import split_ref
-from evalsets.evaluators.judge import Judge
-from evalsets.evaluators.kinds import Evaluator
+from evalsets.evaluators.kinds import JUDGES, AnyJudge, Evaluator
 from evalsets.evaluators.specs import load_evaluator, named, parse_evaluator
 from evalsets.runs.manifest import FrozenEvaluator, FrozenJudge, FrozenModel, find_model
 from prompts import service as prompts
@@ -27,7 +26,7 @@ def freeze_evaluators(
 def _freeze(
     session: Session, settings: Evaluator, models: Sequence[FrozenModel]
 ) -> FrozenEvaluator:
-    judge = _freeze_judge(session, settings, models) if isinstance(settings, Judge) else None
+    judge = _freeze_judge(session, settings, models) if isinstance(settings, JUDGES) else None
     return FrozenEvaluator(
         name=settings.name or settings.kind,
         spec=settings.model_dump(mode="json", exclude_none=True),
@@ -35,7 +34,7 @@ def _freeze(
     )
 
 
-def _freeze_judge(session: Session, judge: Judge, models: Sequence[FrozenModel]) -> FrozenJudge:
+def _freeze_judge(session: Session, judge: AnyJudge, models: Sequence[FrozenModel]) -> FrozenJudge:
     if judge.model is None and len({model.name for model in models}) != 1:
         raise Invalid(
             "The judge does not know which model to ask. Name its model in the evaluator.",
@@ -43,7 +42,7 @@ def _freeze_judge(session: Session, judge: Judge, models: Sequence[FrozenModel])
         )
     model = models[0] if judge.model is None else find_model(session, judge.model)
     if judge.prompt is None:
-        return FrozenJudge(prompt=judge.content(), prompt_name="judge", model=model)
+        return FrozenJudge(prompt=judge.content(), prompt_name=judge.kind, model=model)
     found = prompts.get(session, *split_ref(judge.prompt))
     return FrozenJudge(
         prompt=found.content, prompt_name=found.name, prompt_version=found.version, model=model

@@ -23,7 +23,7 @@ from evalsets.runs.lanes import Lane
 from evalsets.runs.ledger import Change
 from evalsets.runs.ownership import End, Owned, leave
 from evalsets.runs.runner import DRAIN_SECONDS, Engine
-from evalsets.runs.scoring import Scoring
+from evalsets.runs.scoring import open_scoring
 from evalsets.runs.writer import Writer
 
 ASK_SECONDS = 0.25
@@ -75,7 +75,8 @@ async def _work(
     ]
     writer = Writer(database, run.claim, run.tally, run.seconds)
     known = await asyncio.to_thread(_earlier_outputs, database, run, lanes)
-    engine = Engine(run, lanes, writer, Scoring(run.manifest), known)
+    scoring = await asyncio.to_thread(open_scoring, database, run.manifest)
+    engine = Engine(run, lanes, writer, scoring, known)
     _obey(engine, run.wanted)
     for lane in lanes:
         engine.keep(Feeder(database, engine.settling, lane).run())

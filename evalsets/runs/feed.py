@@ -21,6 +21,7 @@ class OpenCell(NamedTuple):
     case_id: str
     inputs: dict[str, Any]
     expected: str | None
+    tags: list[str]
 
 
 class KnownAnswer(NamedTuple):
@@ -44,11 +45,13 @@ class JudgedCell(NamedTuple):
     case_id: str
     inputs: dict[str, Any]
     expected: str | None
+    tags: list[str]
+    sources: list[dict[str, Any]] | None
     output: str
     tool_calls: list[Any] | None
 
 
-_CASE = [col(Case.case_id), col(Case.inputs), col(Case.expected)]
+_CASE = [col(Case.case_id), col(Case.inputs), col(Case.expected), col(Case.tags)]
 _CELL = [col(Cell.number), col(Cell.arm), col(Cell.repeat)]
 
 # Built once: building a statement costs more than running it.
@@ -78,7 +81,7 @@ _JUDGED_BY = select(CellScore.answer_id).where(
 )
 _KNOWN_HERE = _KNOWN.where(or_(col(Answer.id).in_(_USED), col(Answer.id).in_(_JUDGED_BY)))
 _JUDGED = (
-    select(*_CELL, *_CASE, col(Answer.output), col(Answer.tool_calls))  # pyright: ignore[reportCallIssue, reportArgumentType]
+    select(*_CELL, *_CASE, col(Cell.sources), col(Answer.output), col(Answer.tool_calls))  # pyright: ignore[reportCallIssue, reportArgumentType]
     .join(Case, col(Case.id) == col(Cell.case_ref))
     .join(Answer, col(Answer.id) == col(Cell.answer_id))
     .where(col(Cell.run_id) == bindparam("run"))

@@ -113,6 +113,7 @@ class Feeder:
             cell.expected,
             request,
             request_key(self._lane.model, request, cell.repeat),
+            tags=cell.tags,
             sources=None if sources is None else [one.row() for one in sources],
             attempts=cell.attempts,
             interrupted=cell.interrupted,
@@ -170,9 +171,12 @@ class Feeder:
         return True
 
     async def _feed_judge(self, judge: int, cells: Sequence[JudgedCell]) -> None:
-        requests = await self._settling.scoring.judge_requests(judge, cells)
+        scoring = self._settling.scoring
+        texts = await self._read(lambda s: scoring.passages(s, judge, cells))
+        subjects = scoring.subjects(cells, texts)
+        requests = await scoring.judge_requests(judge, subjects)
         works: list[Work] = []
-        for cell, request in zip(cells, requests, strict=True):
+        for cell, subject, request in zip(cells, subjects, requests, strict=True):
             if isinstance(request, Unrunnable):
                 self._unjudged(judge, cell, request)
                 continue
@@ -188,6 +192,7 @@ class Feeder:
                     request,
                     key,
                     judge=judge,
+                    subject=subject,
                 )
             )
         await self._hand_out(works)

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 from connectors.limits import ModelGate
 from connectors.wire import ChatAnswer, ChatRequest, Target
+from evalsets.evaluators.subjects import Subject
 from evalsets.runs.manifest import FrozenModel
 
 Ask = Callable[[ChatRequest], Awaitable[ChatAnswer]]
@@ -18,7 +19,8 @@ Ask = Callable[[ChatRequest], Awaitable[ChatAnswer]]
 class Work:
     """A call to make for a cell: its answer, or a judge's word on it (`judge` counts from 0).
 
-    `sources` are the passages in the call, as they are stored with the cell.
+    `sources` are the passages in the call, as they are stored with the cell. `subject` is what a
+    judge is asked about.
 
     `tries` are attempts of this round, `attempts` those of earlier ones. `cost` is the estimate
     that is set aside of the budget while the call is under way.
@@ -32,8 +34,10 @@ class Work:
     expected: str | None
     request: ChatRequest
     key: str
+    tags: Sequence[str] = ()
     sources: list[dict[str, Any]] | None = None
     judge: int | None = None
+    subject: Subject | None = None
     attempts: int = 0
     interrupted: bool = False
     tries: int = 0

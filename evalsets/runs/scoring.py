@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
+from sqlmodel import Session
 
 from connectors.wire import ChatRequest
-from evalsets.evaluators.judge import Judge
+from core.database import Database
+from evalsets.evaluators.grounded import Cites, ContextRecall, Refused
+from evalsets.evaluators.grounded_judges import Faithfulness
 from evalsets.evaluators.kinds import (
+    JUDGES,
+    AnyJudge,
     Contains,
     Cost,
     Evaluator,
@@ -19,14 +24,17 @@ from evalsets.evaluators.kinds import (
     Length,
     Scorer,
 )
-from evalsets.evaluators.subjects import Subject
+from evalsets.evaluators.subjects import Passage, Relevant, Subject
 from evalsets.runs.feed import JudgedCell, KnownAnswer
+from evalsets.runs.lanes import Work
 from evalsets.runs.manifest import Arm, FrozenEvaluator, FrozenJudge, Manifest
 from evalsets.runs.outcomes import NamedScore
-from evalsets.runs.prepare import Rendered, Unrunnable
+from evalsets.runs.prepare import Rendered, Unrunnable, bound
+from evalsets.runs.relevance import Marks, given_texts, read_marks
 from prompts.template import TemplateProblem, renderer
+from rag.answer import query_of
 
-_CHEAP = (Exact, Contains, Length, Latency, Cost)
+_CHEAP = (Exact, Contains, Length, Latency, Cost, ContextRecall, Cites, Refused)
 _EVALUATOR: TypeAdapter[Evaluator] = TypeAdapter(Evaluator)
 IMPLIED = "json_schema"
 log = logging.getLogger("promptstone.runs")
@@ -39,19 +47,27 @@ class _Named(NamedTuple):
 
 class _Asked(NamedTuple):
     name: str
-    settings: Judge
+    settings: AnyJudge
     frozen: FrozenJudge
+
+
+def open_scoring(database: Database, manifest: Manifest) -> "Scoring":
+    """The evaluators of a run, with the marks that they need of its bases."""
+    wanted = any(one.spec.get("kind") == "context_recall" for one in manifest.evaluators)
+    return Scoring(manifest, read_marks(database, manifest.arms) if wanted else {})
 
 
 class Scoring:
     """The evaluators of a run, ready to be applied to its answers."""
 
-    def __init__(self, manifest: Manifest) -> None:
+    def __init__(self, manifest: Manifest, marks: Marks) -> None:
+        self._arms = manifest.arms
+        self._marks = marks
         own: list[_Named] = []
         self._judges: list[_Asked] = []
         for one in manifest.evaluators:
             settings = _EVALUATOR.validate_python(one.spec)
-            if isinstance(settings, Judge):
+            if isinstance(settings, JUDGES):
                 assert one.judge is not None
                 self._judges.append(_Asked(one.name, settings, one.judge))
             else:
@@ -61,32 +77,68 @@ class Scoring:
             arm.prompt.content.outputs if arm.prompt else None for arm in manifest.arms
         ]
 
-    async def scores(
-        self, arm: int, inputs: Mapping[str, Any], expected: str | None, known: KnownAnswer
-    ) -> list[NamedScore]:
+    async def scores(self, work: Work, known: KnownAnswer) -> list[NamedScore]:
         """What every evaluator without a model says; what may take long runs beside the loop."""
-        scorers = self._by_arm[arm]
+        scorers = self._by_arm[work.arm]
         if not scorers:
             return []
-        subject = _subject(inputs, expected, known, self._schemas[arm])
+        subject = _subject(work, known, self._schemas[work.arm], self._relevant(work))
         if all(isinstance(one.scorer, _CHEAP) for one in scorers):
             return [_score(one, subject) for one in scorers]
         return await asyncio.to_thread(lambda: [_score(one, subject) for one in scorers])
 
-    def verdict(self, judge: int, known: KnownAnswer) -> NamedScore:
+    def _relevant(self, work: Work) -> Sequence[Relevant]:
+        arm = self._arms[work.arm]
+        if arm.retrieval is None or not self._marks:
+            return ()
+        query = query_of(bound(arm, work.inputs), arm.retrieval).strip()
+        return self._marks.get((arm.retrieval.base_id, query), ())
+
+    def verdict(self, work: Work, known: KnownAnswer) -> NamedScore:
         """What a judge's answer amounts to; nonsense is unscored."""
-        asked = self._judges[judge]
-        score = asked.settings.parse(known.output)
+        assert work.judge is not None
+        assert work.subject is not None
+        asked = self._judges[work.judge]
+        score = asked.settings.parse(known.output, work.subject)
         return NamedScore(asked.name, score.value, score.reason)
 
-    async def judge_requests(self, judge: int, cells: Sequence[JudgedCell]) -> list[Rendered]:
-        """The judge's call for each cell, in their order."""
+    def passages(
+        self, session: Session, judge: int, cells: Sequence[JudgedCell]
+    ) -> Mapping[str, str]:
+        """The texts of all sources by chunk, for a judge that reads them."""
+        if not isinstance(self._judges[judge].settings, Faithfulness):
+            return {}
+        return given_texts(session, [cell.sources or [] for cell in cells])
+
+    def subjects(self, cells: Sequence[JudgedCell], texts: Mapping[str, str]) -> list[Subject]:
+        """What a judge is asked about, in the order of the cells."""
+        return [_judged(cell, texts) for cell in cells]
+
+    async def judge_requests(self, judge: int, subjects: Sequence[Subject]) -> list[Rendered]:
+        """The judge's call for each answer, in their order."""
         asked = self._judges[judge]
         content = asked.frozen.prompt
+        unfit = [_unfit(asked.settings, subject) for subject in subjects]
         defaults = {one.name: one.default for one in content.inputs if one.default is not None}
-        inputs = [{**defaults, **asked.settings.variables(_judged(cell))} for cell in cells]
-        made = await renderer().arender_many(content.messages, inputs, content.threads)
-        return [_judge_request(asked.frozen, one) for one in made]
+        inputs = [
+            {**defaults, **asked.settings.variables(subject)}
+            for subject, why in zip(subjects, unfit, strict=True)
+            if why is None
+        ]
+        made = iter(await renderer().arender_many(content.messages, inputs, content.threads))
+        return [
+            _judge_request(asked.frozen, next(made)) if why is None else Unrunnable("unfit", why)
+            for why in unfit
+        ]
+
+
+def _unfit(judge: AnyJudge, subject: Subject) -> str | None:
+    """Why there is nothing to ask about an answer."""
+    if not isinstance(judge, Faithfulness):
+        return None
+    if subject.sources and len(subject.passages) < len(subject.sources):
+        return "a passage that it was given has been removed from the knowledge base"
+    return judge.unfit(subject)
 
 
 def _with_implied(
@@ -110,29 +162,36 @@ def _score(one: _Named, subject: Subject) -> NamedScore:
 
 
 def _subject(
-    inputs: Mapping[str, Any],
-    expected: str | None,
+    work: Work,
     known: KnownAnswer,
     schema: Mapping[str, Any] | None,
+    relevant: Sequence[Relevant],
 ) -> Subject:
     return Subject(
         output=known.output,
-        inputs=inputs,
-        expected=expected,
+        inputs=work.inputs,
+        expected=work.expected,
         tool_calls=known.tool_calls,
         latency_ms=known.latency_ms,
         cost=known.cost,
         output_tokens=known.output_tokens,
         schema=schema,
+        tags=work.tags,
+        sources=work.sources,
+        relevant=relevant,
     )
 
 
-def _judged(cell: JudgedCell) -> Subject:
+def _judged(cell: JudgedCell, texts: Mapping[str, str]) -> Subject:
+    there = [one for one in cell.sources or [] if one["chunk_id"] in texts]
     return Subject(
         output=cell.output,
         inputs=cell.inputs,
         expected=cell.expected,
         tool_calls=cell.tool_calls,
+        tags=cell.tags,
+        sources=cell.sources,
+        passages=[Passage(one["n"], one["document"], texts[one["chunk_id"]]) for one in there],
     )
 
 

@@ -73,10 +73,10 @@ class Settling:
     ) -> None:
         """The end of work that has an answer."""
         if work.judge is None:
-            scores = await self.scoring.scores(work.arm, work.inputs, work.expected, known)
+            scores = await self.scoring.scores(work, known)
             outcomes.add_filled(change, self.place, work, known, scores, cached=cached)
         else:
-            score = self.scoring.verdict(work.judge, known)
+            score = self.scoring.verdict(work, known)
             outcomes.add_score(change, self.place, work.cell, score, known.id)
             change.tally.judge_cached += cached
 

@@ -17,7 +17,10 @@ from evalsets.models import Dataset
 from prompts import service
 from prompts.models import PromptSummary
 
-KINDS = ("exact", "contains", "regex", "json_schema", "length", "latency", "cost", "judge")
+KINDS = (
+    *("exact", "contains", "regex", "json_schema", "length", "latency", "cost", "judge"),
+    *("context_recall", "cites", "refused", "faithfulness", "answer_relevance"),
+)
 NEW_JUDGE = "judge"
 """Asks for its rubric and model before it can be planned; `judge:RUBRIC` is whole already."""
 
