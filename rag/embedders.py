@@ -45,7 +45,7 @@ class Embedder(Protocol):
         ...
 
     def trust(self, query: str) -> float:
-        """From 0 to 1: how much of the query is in scripts the model can read."""
+        """From 0 to 1: how far the query is in scripts that the model can read."""
         ...
 
     def close(self) -> None: ...
@@ -112,7 +112,8 @@ class LocalEmbedder:
     def trust(self, query: str) -> float:
         if self._scripts is None:
             self._scripts = known_scripts(self.process.hello().tokens)
-        return max(share_known(query, self._scripts), LEAST_TRUST)
+        # Squared: a vector of a text that was read in part says less than that part.
+        return max(share_known(query, self._scripts) ** 2, LEAST_TRUST)
 
     def close(self) -> None:
         self.process.close()

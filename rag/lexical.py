@@ -5,8 +5,11 @@ idf(t) = ln(1 + (N − n_t + 0.5) / (n_t + 0.5))
 
 Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009), with the
 never negative idf of Lucene and without the constant factor k1 + 1, as Lucene since version 8
-(Kamphuis et al., "Which BM25 Do You Mean?", 2020). k1 = 1.5 and b = 0.75 lie in the middle of the
-ranges that Robertson and Zaragoza recommend, and are the defaults of rank_bm25 and bm25s.
+(Kamphuis et al., "Which BM25 Do You Mean?", 2020).
+
+b = 0.75 is everybody's default. k1 = 1.8 is in the upper part of the 1.2 to 2 that Robertson and
+Zaragoza recommend: with pieces of 256 tokens it measured as good or better than 1.2 and 1.5 on
+English and Chinese judged sets alike, by up to 2 %.
 """
 
 from collections.abc import Sequence
@@ -16,7 +19,7 @@ from numpy.typing import NDArray
 
 from rag.terms import Packed, term_hash
 
-K1 = 1.5
+K1 = 1.8
 B = 0.75
 Scores = NDArray[np.float32]
 

@@ -42,7 +42,7 @@ class SearchSettings(BaseModel):
     lexical_weight: Annotated[Weight, Field(description="Weight of the lexical ranks")] = 1.0
     depth: Annotated[
         int,
-        Field(ge=1, le=1000, description="How many ranks of each list are fused, at least top_k"),
+        Field(ge=1, le=1000, description="How many ranks of each list count in the fusion"),
     ] = 30
     rrf_k: Annotated[
         float, Field(ge=0, le=1000, description="RRF's k: the higher, the flatter the ranks")
@@ -166,7 +166,7 @@ def _ranked(found: _Found, settings: SearchSettings, dense_trust: float) -> Rank
         Weighted(found.dense, settings.dense_weight * dense_trust),
         Weighted(found.lexical, settings.lexical_weight),
     ]
-    return fuse([one for one in lists if one.weight > 0], settings.rrf_k)
+    return fuse([one for one in lists if one.weight > 0], settings.rrf_k, settings.depth)
 
 
 def _first_of_each(ranking: Ranking, parents: NDArray[np.int64]) -> Ranking:
@@ -188,7 +188,10 @@ def _hits(index: BaseIndex, ranking: Ranking, found: _Found, vector: Matrix | No
     dense_ranks, lexical_ranks = _ranks(found.dense, chunks), _ranks(found.lexical, chunks)
     cosines = None if vector is None else index.dense.scores_of(vector, chunks).tolist()
     lexical_scores = found.lexical_scores[chunks].tolist()
-    stands = {term.word: index.lexical.having(term.term, chunks) for term in found.terms}
+    stands: dict[str, NDArray[np.bool_]] = {}
+    for term in found.terms:
+        having = index.lexical.having(term.term, chunks)
+        stands[term.word] = stands.get(term.word, False) | having
     return [
         Hit(
             chunk_id=index.chunk_ids[chunk],

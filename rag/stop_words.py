@@ -1,8 +1,8 @@
 """Words that say nothing about a subject: left out of queries, never out of an index.
 
 English: the list that Snowball publishes beside its stemmer (snowballstem.org), with `can`, `will`
-and `may` and with its contractions as the tokenizer splits them. Arabic: the commonest
-prepositions, pronouns, particles and question words. All as `terms.fold` leaves them.
+and `may` and with its contractions as the tokenizer splits them. Arabic: the words that make a
+question; they are rare in texts, and a rare word counts for much. All as `terms.fold` leaves them.
 """
 
 _ENGLISH = """
@@ -16,9 +16,7 @@ some such no nor not only own same so than too very
 s t d ll re ve m don doesn didn isn aren wasn weren hasn haven hadn won wouldn shan shouldn couldn
 """
 _ARABIC = """
-في من الى على عن مع ان هذا هذه ذلك تلك هو هي هم التي الذي الذين ما ماذا متى اين كيف كم هل لماذا اي
-او ثم لا لم لن قد كان كانت يكون تكون بين بعد قبل عند كل بعض غير حتى اذا كما لكن انه انها منذ الي علي
-وهو وهي وفي ومن وعلى بها به له لها فيها فيه منها منه
+ما ماذا متى اين كيف كم هل لماذا لمن بماذا من اي اية هو هي ماهو ماهي الذي التي
 """
 
 STOP_WORDS = frozenset((_ENGLISH + _ARABIC).split())

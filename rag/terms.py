@@ -2,8 +2,9 @@
 
 Folding: Unicode NFKD, accents and Arabic vowel signs removed, NFC, casefold. Scripts written
 without spaces (Chinese, Japanese, Korean, Thai, ...) become overlapping character pairs and single
-characters, other words stems. Stop words stay in the index, so that a query of nothing else finds
-its text, and are left out of a query that holds another word.
+characters, other words stems. An Arabic word is also kept whole: its stemmer joins words of
+different meaning, and the one that was meant should come first. Stop words stay in the index, so
+that a query of nothing else finds its text, and are left out of a query that holds another word.
 """
 
 import struct
@@ -77,7 +78,10 @@ def _split(text: str) -> Iterator[tuple[str, str]]:
         word = match.group()
         if match.lastgroup == "word":
             # A longer "word" is a hash or a blob: its beginning tells it apart.
-            yield stem(word[:LONGEST_WORD]), word[:LONGEST_WORD]
+            word = word[:LONGEST_WORD]
+            yield stem(word), word
+            if _ARABIC.match(word):
+                yield f"={normalise(word)}", word
             continue
         for first, second in pairwise(word):
             yield first + second, first + second

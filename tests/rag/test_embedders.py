@@ -79,7 +79,7 @@ def test_a_query_does_not_wait_for_bulk(minilm: LocalEmbedder) -> None:
 def test_trust_goes_by_the_scripts_that_the_tokenizer_reads(minilm: LocalEmbedder) -> None:
     assert minilm.trust("What is a cat?") == 1
     assert minilm.trust("什么是猫") == minilm.trust("ما هي القطة") == embedders.LEAST_TRUST
-    assert 0.3 < minilm.trust("iPhone 的价格是多少") < 0.7
+    assert 0.1 < minilm.trust("iPhone 的价格是多少") < 0.4
 
 
 def test_a_killed_process_is_started_anew_and_the_call_answered(minilm: LocalEmbedder) -> None:
@@ -227,6 +227,31 @@ def test_wrong_settings_are_refused(values: dict[str, object]) -> None:
 def test_without_a_reranker_the_remedy_is_said() -> None:
     with pytest.raises(Unavailable, match="PROMPTSTONE_RERANKER"):
         open_reranker(None)
+
+
+def test_a_cross_encoder_scores_pairs(tmp_path: Path) -> None:
+    import torch
+    from transformers import AutoTokenizer, BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(1)
+    tokenizer = AutoTokenizer.from_pretrained(model_files.minilm_files().folder)
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        intermediate_size=32, num_labels=1, initializer_range=0.5,
+    )  # fmt: skip
+    BertForSequenceClassification(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    reranker = open_reranker(str(tmp_path))
+    try:
+        passages = [f"passage about {word}" for word in ("cats", "banks", "pie")] * 9
+        scores = reranker.scores("cats", passages)
+        assert scores.shape == (27,)
+        assert ((scores > 0) & (scores < 1)).all()
+        np.testing.assert_allclose(scores[:3], scores[3:6], atol=1e-4)
+        assert len(set(scores[:3].round(5).tolist())) == 3
+        assert reranker.scores("cats", []).shape == (0,)
+    finally:
+        reranker.close()
 
 
 @pytest.fixture
