@@ -10,18 +10,24 @@ import orjson
 import pytest
 from sqlmodel import select
 
+from connectors.service import ensure_builtin
 from core.database import Database
 from core.errors import Invalid, NotFound
+from evalsets.datasets import service as datasets
+from evalsets.files.reading import read_cases
 from evalsets.labels.content import LabelContent
 from evalsets.labels.queues import pick_label
 from evalsets.models import Answer
 from evalsets.runs.cell_detail import cell_detail
 from evalsets.runs.exports import export_run
 from evalsets.runs.manifest import Manifest
+from evalsets.runs.request import fit, resolve
 from evalsets.runs.retrieving import prepare_cases, searcher_of
 from evalsets.runs.service import RunRequest, plan, retry
 from evalsets.verdicts.service import verdict
+from prompts import service as prompts
 from prompts.content import Variable
+from prompts.files import parse_prompt_file
 from rag import service as bases
 from rag.documents import forget
 from rag.embedders import Embedder
@@ -42,6 +48,7 @@ from tests.support.running import (
 )
 from tests.support.witness import Witness
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "rag"
 TEMPLATE = "{% for p in context %}[{{ p.n }}] {{ p.text }}\n{% endfor %}\nQuestion: {{ question }}"
 LEAVE = (
     "# Leave\n\nEvery employee has 27 days of leave a year. Unused days of leave end in March. "
@@ -308,3 +315,28 @@ async def test_evaluators_read_the_sources_the_marks_and_the_passages(
     await work_on(db, other)
     assert {one.value for one in scores_of(db, other).values()} == {None}
     assert run_row(db, other).judge_calls == 0
+
+
+def test_the_examples_are_a_run(sqlite_db: Database, embedder: Embedder) -> None:
+    db = sqlite_db
+    make_base(db, embedder)
+    fill(db, embedder, EXAMPLES / "documents")
+    prompt = parse_prompt_file("rag-answer.prompty", (EXAMPLES / "rag-answer.prompty").read_bytes())
+    found = read_cases(EXAMPLES / "questions.jsonl")
+    with db.session_scope(ACTOR) as session:
+        ensure_builtin(session)
+        prompts.push(session, prompt.name, prompt.content)
+        datasets.push(session, "library", found)
+    request = asked(prompts=("rag-answer",), models=("echo",), dataset="library", kb=("docs",))
+    with db.read_scope() as session:
+        draft = resolve(session, request)
+    (arm,) = fit(draft).manifest.arms
+    made = prepare_cases(db, arm, [case.inputs for case in found.cases])
+    for case, one in zip(found.cases, made, strict=True):
+        assert one.sources is not None
+        there = {source.document for source in one.sources}
+        assert set(case.inputs.get("relevant", ())) <= there
+        assert case.inputs["question"] in str(one.request)
+    assert [case.case_id for case in found.cases if "unanswerable" in case.tags] == [
+        "parking", "cafe",
+    ]  # fmt: skip
