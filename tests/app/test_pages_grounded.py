@@ -1,0 +1,50 @@
+"""Cells that were answered from documents, as their page shows them."""
+
+from sqlmodel import select
+
+from core.database import Database
+from evalsets.models import Answer, Cell, Run
+from tests.support.pages import page, words
+from tests.support.runs_factory import make_run
+
+
+def source(n: int, document: str, page_number: int | None) -> dict[str, object]:
+    return {
+        "n": n, "document": document, "document_id": f"d{n}", "chunk_id": f"c{n}", "title": "",
+        "page": page_number, "score": 0.5, "start": 0, "end": 9,
+    }  # fmt: skip
+
+
+def test_a_cell_links_its_passages_and_marks_those_that_are_cited(
+    workspace, sqlite_db: Database
+) -> None:
+    with sqlite_db.session_scope("user:admin") as session:
+        run_id = make_run(
+            session, cases=2, imported=True, output=lambda row, arm, _: f"As {row} {arm} says [2]."
+        )
+        run = session.exec(select(Run).where(Run.id == run_id)).one()
+        arms = [dict(arm) for arm in run.manifest["arms"]]
+        arms[0]["retrieval"] = {"kb": "docs", "base_id": "b", "snapshot": 1}
+        run.manifest = {**run.manifest, "arms": arms}
+        cell = session.exec(select(Cell).where(Cell.run_id == run_id, Cell.number == 0)).one()
+        cell.sources = [source(1, "a.md", None), source(2, "**b**.pdf", 3)]
+        session.add_all([run, cell])
+        assert session.get_one(Answer, cell.answer_id).output == "As 0 0 says [2]."
+    found = page("runs", id=run_id, tab="cases", sel="0")
+    assert not found.exception
+    assert "Passages it was given, from docs" in words(found)
+    links = [one.proto for one in found.get("page_link")]
+    labels = [one.label.replace("\\", "") for one in links if "doc=" in one.query_string]
+    assert labels == ["[1] a.md", "[2] **b**.pdf · p. 3 · cited"]
+    assert "\\*\\*b\\*\\*" in next(one.label for one in links if "doc=d2" in one.query_string)
+    asked = next(one.query_string for one in links if "doc=d2" in one.query_string)
+    assert set(asked.split("&")) == {"id=docs", "tab=documents", "doc=d2", "sel=c2"}
+    assert "Passages it was given" not in words(page("runs", id=run_id, tab="cases", sel="1"))
+
+
+def test_the_new_evaluators_stand_in_the_catalogue_and_open(workspace) -> None:
+    found = page("evaluators")
+    assert not found.exception
+    assert "says that it is not in the context" in words(found)
+    for kind in ("context_recall", "cites", "refused", "faithfulness", "answer_relevance"):
+        assert not page("evaluators", id=kind).exception, kind
