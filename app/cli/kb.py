@@ -239,6 +239,27 @@ def snapshot(
 
 
 @commands.command()
+def access(
+    name: Name,
+    subject: Annotated[
+        str | None, typer.Argument(help="user:NAME or key:ID; without it, the rules are shown.")
+    ] = None,
+    where: Where = [],  # noqa: B006
+    forget: Annotated[bool, typer.Option("--forget", help="Take the rule away.")] = False,
+    restricted: Annotated[
+        bool | None,
+        typer.Option("--restricted/--open", help="Whether only those with a rule may search."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Who may find which documents: filters on metadata, bound to a person or a key."""
+    from app.cli.kb_access import change, show_rules
+
+    change(name, subject, where, forget, restricted)
+    show_rules(name, json)
+
+
+@commands.command()
 def search(
     name: Name,
     query: str,

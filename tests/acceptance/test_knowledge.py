@@ -99,3 +99,18 @@ def test_a_bad_file_is_named_and_the_others_go_on(shell: Shell, folder: Path):
     assert "4 documents" in found.stdout
     lone = shell.run("kb", "add", "broken", folder / "broken.docx", "--wait")
     assert lone.returncode == 1
+
+
+def test_access_rules_are_set_shown_and_obeyed(shell: Shell, folder: Path):
+    shell("kb", "create", "ruled")
+    shell("kb", "add", "ruled", folder / "cats.md", "--meta", "team=a", "--wait")
+    shell("kb", "add", "ruled", folder / "trains.md", "--meta", "team=b", "--wait")
+    rules = shell.json("kb", "access", "ruled", "user:ann", "--where", "team=b", "--restricted")
+    assert rules == {"kb": "ruled", "restricted": True, "access": {"user:ann": {"team": ["b"]}}}
+    search = ("kb", "search", "ruled", "cats and trains", "--subject")
+    assert [hit["document"] for hit in shell.json(*search, "user:ann")["hits"]] == ["trains.md"]
+    assert shell.json(*search, "user:eve")["hits"] == []
+    assert shell.json("kb", "access", "ruled", "user:ann", "--forget", "--open")["access"] == {}
+    found = shell.json(*search, "user:eve")["hits"]
+    assert {hit["document"] for hit in found} == {"cats.md", "trains.md"}
+    assert "whose rule" in shell.error("kb", "access", "ruled", "--where", "team=b")
