@@ -6,11 +6,13 @@ The retrieved text is a value of a variable like any other: it is rendered, neve
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import Invalid
+from prompts.content import PromptContent
+from prompts.outcome import VariableReport
 from rag.search import SearchSettings
 
 if TYPE_CHECKING:  # searching loads embedders, which those who only read manifests do without
@@ -128,6 +130,45 @@ def query_of(inputs: Mapping[str, Any], retrieval: Retrieval) -> str:
     """What is searched for; empty when the inputs have no such value."""
     value = inputs.get(retrieval.query)
     return "" if value is None else str(value)
+
+
+class Fitted(NamedTuple):
+    """How a prompt takes passages: what it is searched by, where they stand, and in which form."""
+
+    query: str
+    into: str
+    as_text: bool
+
+
+def fitted(
+    content: PromptContent, report: VariableReport, into: str = "context", query: str | None = None
+) -> Fitted | None:
+    """None for a prompt without the variable `into`; `report` is what its templates read.
+
+    Passages are a list for a template that goes through them or reads their parts, or that says
+    so, else one text. Raises Invalid for a thread, and when it is not clear what to search by.
+    """
+    names = variables_of(content, report)
+    if into not in names:
+        return None
+    kind = next((one.kind for one in content.inputs if one.name == into), None)
+    if kind == "thread":
+        raise Invalid(
+            f"{into!r} is a thread, and passages are no messages. Make it a list.", param="kb"
+        )
+    as_list = kind in ("list", "json") or into in report.looped or into in report.attributes
+    return Fitted(query_variable(names, into, query), into, not as_list)
+
+
+def variables_of(content: PromptContent, report: VariableReport) -> list[str]:
+    """The declared variables, then those that the templates read beside them."""
+    return list(dict.fromkeys([*(one.name for one in content.inputs), *report.used]))
+
+
+def asked(content: PromptContent, into: str) -> PromptContent:
+    """The prompt as a case fills it: without the variable that holds the passages."""
+    inputs = tuple(one for one in content.inputs if one.name != into)
+    return content.model_copy(update={"inputs": inputs})
 
 
 def query_variable(names: Sequence[str], into: str, asked: str | None = None) -> str:

@@ -15,11 +15,12 @@ from core.canonical import Json, canonical_json
 from core.errors import Invalid
 from core.names import split_ref
 from evalsets.runs.manifest import Arm, FrozenPrompt
+from prompts.content import PromptContent
 from prompts.outcome import VariableReport
 from prompts.template import renderer
 from rag import service as bases
 from rag.access import read_where
-from rag.answer import Retrieval, query_variable
+from rag.answer import Fitted, Retrieval, fitted, query_variable, variables_of
 from rag.search import SearchSettings
 from rag.snapshots import get_snapshot
 
@@ -90,11 +91,13 @@ def grounded(arms: Sequence[Arm], grounding: Grounding) -> tuple[Arm, ...]:
         return tuple(arms)
     choices = _choices(grounding)
     prompts = {_key(arm): arm.prompt for arm in arms if arm.prompt is not None}
-    fitted = {key: _fitted(prompt, grounding) for key, prompt in prompts.items()}
-    if not any(fitted.values()):
-        first = next(iter(prompts.values()))
-        query_variable(_names(first, _report(first)), grounding.into)
-    return tuple(one for arm in arms for one in _expanded(arm, fitted[_key(arm)], choices))
+    taken = {key: _fitted(prompt, grounding) for key, prompt in prompts.items()}
+    if not any(taken.values()):
+        content = next(iter(prompts.values())).content
+        query_variable(variables_of(content, _report(content)), grounding.into)
+    return tuple(
+        one for arm in arms for one in _expanded(arm, taken[_key(arm)], choices, grounding.subject)
+    )
 
 
 def _key(arm: Arm) -> tuple[str, int]:
@@ -102,47 +105,23 @@ def _key(arm: Arm) -> tuple[str, int]:
     return arm.prompt.name, arm.prompt.version
 
 
-class _Fitted(NamedTuple):
-    """How a prompt takes passages."""
-
-    query: str
-    into: str
-    as_text: bool
-    subject: str | None
+def _fitted(prompt: FrozenPrompt, grounding: Grounding) -> Fitted | None:
+    report = _report(prompt.content)
+    return fitted(prompt.content, report, grounding.into, grounding.query)
 
 
-def _fitted(prompt: FrozenPrompt, grounding: Grounding) -> _Fitted | None:
-    """None for a prompt without the variable."""
-    report, into = _report(prompt), grounding.into
-    names = _names(prompt, report)
-    if into not in names:
-        return None
-    kinds = {one.name: one.kind for one in prompt.content.inputs}
-    if kinds.get(into) == "thread":
-        raise Invalid(
-            f"{into!r} of {prompt.name} is a thread, and passages are no messages. Make it a list.",
-            param="kb",
-        )
-    as_list = into in report.looped or into in report.attributes
-    as_list = as_list or kinds.get(into) in ("list", "json")
-    query = query_variable(names, into, grounding.query)
-    return _Fitted(query, into, not as_list, grounding.subject)
+def _report(content: PromptContent) -> VariableReport:
+    return renderer().variables(content.messages)
 
 
-def _report(prompt: FrozenPrompt) -> VariableReport:
-    return renderer().variables(prompt.content.messages)
-
-
-def _names(prompt: FrozenPrompt, report: VariableReport) -> list[str]:
-    return list(dict.fromkeys([*(one.name for one in prompt.content.inputs), *report.used]))
-
-
-def _expanded(arm: Arm, fitted: _Fitted | None, choices: Sequence[_Choice]) -> list[Arm]:
-    if fitted is None:
+def _expanded(
+    arm: Arm, taken: Fitted | None, choices: Sequence[_Choice], subject: str | None
+) -> list[Arm]:
+    if taken is None:
         return [arm]
-    if fitted.into in arm.mapping:
+    if taken.into in arm.mapping:
         raise Invalid(
-            f"{fitted.into!r} of {arm.name} is filled by a column and by a knowledge base. "
+            f"{taken.into!r} of {arm.name} is filled by a column and by a knowledge base. "
             "Leave out one of --map and --kb.",
             param="map",
         )
@@ -155,7 +134,8 @@ def _expanded(arm: Arm, fitted: _Fitted | None, choices: Sequence[_Choice]) -> l
                     base_id=choice.base.base_id,
                     snapshot=choice.base.snapshot,
                     settings=choice.settings,
-                    **fitted._asdict(),
+                    subject=subject,
+                    **taken._asdict(),
                 ),
             }
         )

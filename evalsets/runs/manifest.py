@@ -16,7 +16,7 @@ from connectors.wire import Target
 from core.canonical import Json, canonical_json
 from core.errors import Invalid
 from prompts.content import PromptContent
-from rag.answer import Retrieval
+from rag.answer import Retrieval, asked
 
 
 class _Frozen(BaseModel):
@@ -97,10 +97,7 @@ class Arm(_Frozen):
         """The prompt as a case fills it: without the variable that holds the passages."""
         assert self.prompt is not None
         content = self.prompt.content
-        if self.retrieval is None:
-            return content
-        inputs = tuple(one for one in content.inputs if one.name != self.retrieval.into)
-        return content.model_copy(update={"inputs": inputs})
+        return content if self.retrieval is None else asked(content, self.retrieval.into)
 
 
 class FrozenJudge(_Frozen):

@@ -1,11 +1,28 @@
-"""Cells that were answered from documents, as their page shows them."""
+"""Answers from documents on the pages: of a cell, and of a prompt that is tried."""
 
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 from sqlmodel import select
 
 from core.database import Database
 from evalsets.models import Answer, Cell, Run
+from prompts import service as prompts
+from prompts.content import MessageTemplate, PromptContent
+from rag.embedders import Embedder
+from tests.support.bases import fill, make_base, packaged
 from tests.support.pages import page, words
 from tests.support.runs_factory import make_run
+
+TEMPLATE = "{% for p in context %}[{{ p.n }}] {{ p.text }}\n{% endfor %}{{ question }}"
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Iterator[Embedder]:
+    with packaged() as found:
+        yield found
 
 
 def source(n: int, document: str, page_number: int | None) -> dict[str, object]:
@@ -48,3 +65,34 @@ def test_the_new_evaluators_stand_in_the_catalogue_and_open(workspace) -> None:
     assert "says that it is not in the context" in words(found)
     for kind in ("context_recall", "cites", "refused", "faithfulness", "answer_relevance"):
         assert not page("evaluators", id=kind).exception, kind
+
+
+def test_a_prompt_is_tried_on_a_base_and_names_its_passages(
+    workspace, sqlite_db: Database, embedder: Embedder, tmp_path: Path
+) -> None:
+    with sqlite_db.session_scope("user:admin") as session:
+        content = PromptContent(
+            messages=(MessageTemplate(role="user", content=TEMPLATE),), model="echo"
+        )
+        prompts.push(session, "rag", content)
+    assert not [one for one in page("prompts", id="rag").selectbox if one.label == "Knowledge base"]
+    (tmp_path / "cats.md").write_text("# Cats\n\nCats sleep for most of the day.\n")
+    make_base(sqlite_db, embedder)
+    fill(sqlite_db, embedder, tmp_path / "cats.md")
+    found = page("prompts", id="rag")
+    assert "context" in {area.label for area in found.text_area}
+    found.selectbox(key="trial_base_rag").set_value("docs").run()
+    assert "context" not in {area.label for area in found.text_area}
+    found.text_area(key="value_rag_question_text").set_value("What do cats do all day?").run()
+    assert "tokens in" in words(found)
+    found.button(key="trial_run").click().run()
+    assert not found.exception
+    deadline = time.monotonic() + 20
+    while "Passages it was given, from docs" not in words(found):
+        assert time.monotonic() < deadline, words(found)
+        found.run()
+    again = page("prompts", id="rag")
+    while "cited" not in (labels := " ".join(one.proto.label for one in again.get("page_link"))):
+        assert time.monotonic() < deadline, labels
+        again.run()
+    assert "cats" in labels

@@ -12,6 +12,7 @@ from app.workspace.components import (
     matrix,
     numbers,
     output,
+    sources,
     states,
     table,
     url,
@@ -23,7 +24,6 @@ from evalsets.labels.service import checked
 from evalsets.runs.cell_detail import CellDetail, cell_detail
 from evalsets.runs.service import get_run
 from prompts.diff import word_diff
-from rag.answer import cited
 
 _KEYS = {"good": "1", "bad": "2", "skip": "3"}
 _ICONS = {"good": ":material/check:", "bad": ":material/close:", "skip": ":material/remove:"}
@@ -45,7 +45,7 @@ def draw(run_id: str, number: int, base: int) -> None:
             _failed(found)
         else:
             _answer(found, found.output)
-            _sources(found, found.output)
+            sources.draw(found.kb, found.sources or [], found.output)
             _label(run_id, number, mine)
             _scores(found)
             if rival is not None:
@@ -90,26 +90,6 @@ def _answer(found: CellDetail, text: str) -> None:
                 latency=numbers.span(found.latency_ms),
             )
             st.caption(f"{took} · {t('runs.cached')}" if found.cached else took)
-
-
-def _sources(found: CellDetail, answer: str) -> None:
-    """The passages by number, each a link to its chunk; those that the answer cites are marked."""
-    if not found.sources:
-        return
-    used = set(cited(answer, len(found.sources)))
-    with st.container(gap=None, key="cell_sources"):
-        st.caption(t("runs.sources", kb=found.kb))
-        for one in found.sources:
-            parts = [f"[{one['n']}] {one['document']}"]
-            if one["page"] is not None:
-                parts.append(raw("knowledge.page_n", n=one["page"]))
-            if one["n"] in used:
-                parts.append(raw("runs.source_cited"))
-            url.link(
-                "knowledge", plain(" · ".join(parts)), id=found.kb, tab="documents",
-                icon=":material/check:" if one["n"] in used else ":material/description:",
-                doc=one["document_id"], sel=one["chunk_id"],
-            )  # fmt: skip
 
 
 def _label(run_id: str, number: int, mine: str | None) -> None:

@@ -1,13 +1,23 @@
 """Trying a prompt: values, model, tokens and cost before, the answer as it comes, what it took."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import streamlit as st
 from sqlmodel import Session
 
 from app.server import context
-from app.workspace.components import access, choices, code, fields, numbers, output, url
+from app.workspace.components import (
+    access,
+    choices,
+    code,
+    fields,
+    numbers,
+    output,
+    sources,
+    trial_base,
+    url,
+)
 from app.workspace.components.plain import plain
 from app.workspace.components.working import Working, declared
 from app.workspace.strings import raw, t
@@ -18,8 +28,8 @@ from connectors.service import ModelPublic
 from connectors.tokens import count_messages
 from connectors.wire import Usage
 from core.errors import PromptstoneError
-from prompts.content import typed_inputs
 from prompts.template import RenderedPrompt, VariableReport, renderer
+from rag.answer import Source
 
 _GUESSED_OUTPUT = 256
 
@@ -28,8 +38,10 @@ def draw(copy: Working, report: VariableReport | None) -> None:
     """The right side of the Edit tab."""
     model = _model(copy)
     if report is not None:
+        trial_base.choose(copy, report)
         used = [v for v in declared(copy.content, report.used) if v.name in report.used]
-        fields.values(copy, used)
+        filled = trial_base.INTO if copy.kb else None
+        fields.values(copy, [v for v in used if v.name != filled])
     rendered = _estimate(copy, model)
     found = _generation(copy)
     running = found is not None and found.state == "sent"
@@ -49,7 +61,7 @@ def draw(copy: Working, report: VariableReport | None) -> None:
 
             runs_plan.go(prompt=f"{copy.name}@{copy.based_on}", model=model.name)
     if found is not None:
-        _answer(found)
+        _answer(copy, found)
     with st.container(horizontal=True):
         st.button(
             t("prompts.save_case"), key="trial_case", on_click=url.put, kwargs={"do": "case"},
@@ -87,17 +99,23 @@ def _params(copy: Working, model: ModelPublic) -> dict[str, Any]:
     return {**model.settings.params, **copy.content.get("options", {})}
 
 
-def _rendered(copy: Working) -> RenderedPrompt:
+class _Tried(NamedTuple):
+    rendered: RenderedPrompt
+    sources: tuple[Source, ...]
+
+
+def _rendered(copy: Working) -> _Tried:
     content = copy.checked()
     given = {name: value for name, value in copy.values.items() if value is not None}
     examples = {v.name: v.example for v in content.inputs if v.example is not None}
-    return renderer().render_content(content, typed_inputs(content, {**examples, **given}))
+    filled = trial_base.filled(copy, content, {**examples, **given})
+    return _Tried(renderer().render_content(content, filled.values), filled.sources)
 
 
 def _estimate(copy: Working, model: ModelPublic) -> RenderedPrompt | None:
     """Tokens and cost before the call, or why it cannot be made."""
     try:
-        rendered = _rendered(copy)
+        rendered = _rendered(copy).rendered
     except PromptstoneError as error:
         st.caption(f":material/error: {plain(error.message)}")
         return None
@@ -127,14 +145,14 @@ def _run(copy: Working) -> None:
     if running is not None and running.state == "sent":
         return
     try:
-        content = copy.checked()
+        content, tried = copy.checked(), _rendered(copy)
         with access.reading() as session:
             names = [one.name for one in service.list_models(session)]
             call = generate.prepare(
                 session,
                 access.actor(),
                 _wanted(session, copy, names),
-                _rendered(copy).messages,
+                tried.rendered.messages,
                 here.settings.key_path,
                 params=content.options,
                 schema=content.outputs,
@@ -143,6 +161,7 @@ def _run(copy: Working) -> None:
                 version=copy.based_on,
             )
         copy.generation = here.generations.start(call)
+        copy.sources = [one.row() for one in tried.sources]
     except PromptstoneError as error:
         access.refuse(error)
         return
@@ -154,7 +173,7 @@ def _stop(copy: Working) -> None:
         context.current().generations.stop(copy.generation)
 
 
-def _answer(found: Generation) -> None:
+def _answer(copy: Working, found: Generation) -> None:
     running = found.state == "sent"
     text = found.output
     if running:
@@ -165,6 +184,7 @@ def _answer(found: Generation) -> None:
     )  # fmt: skip
     if found.error:
         st.error(plain(found.error), icon=":material/error:")
+    sources.draw(copy.kb, copy.sources, text)
     if running:
         return
     if found.state in ("stopped", "interrupted"):

@@ -23,6 +23,7 @@ class Working:
     """`content` is a PromptContent as JSON and may not be valid yet.
 
     `ids` name the messages' fields across moves; `revision` grows when the texts are replaced.
+    `kb` is the base it is tried on, `sources` the passages of its last answer.
     `apart`: opened from elsewhere beside a stored draft, which it must not replace unasked.
     """
 
@@ -33,6 +34,8 @@ class Working:
     values: dict[str, Any] = field(default_factory=dict)
     model: str | None = None
     generation: str | None = None
+    kb: str | None = None
+    sources: list[dict[str, Any]] = field(default_factory=list)
     is_draft: bool = False
     revision: int = 0
     ids: list[int] = field(default_factory=list)
@@ -51,8 +54,9 @@ class Working:
         access.act(lambda session: (service.save_draft(session, self.name, draft), True))
 
     def keep_try(self) -> None:
-        """Store the values one tries it with, the model and the last answer."""
-        state = {"values": self.values, "model": self.model, "generation": self.generation}
+        """Store the values one tries it with, the model, the base and the last answer."""
+        kept = ("values", "model", "generation", "kb", "sources")
+        state = {name: getattr(self, name) for name in kept}
         text = json.dumps(state, ensure_ascii=False)
         access.act(lambda s: (drafts.save_draft(s, TRY, self.name, text), True))
 
@@ -125,6 +129,7 @@ def _opened(version: PromptPublic) -> Working:
         state = json.loads(tried.content)
         copy.values, copy.model = state["values"], state["model"]
         copy.generation = state["generation"]
+        copy.kb, copy.sources = state.get("kb"), state.get("sources", [])
     copy.ids = list(range(len(copy.messages)))
     return copy
 
