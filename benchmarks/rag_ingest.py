@@ -58,7 +58,8 @@ def measure_ingest(sets: Sequence[JudgedSet], documents: int, rounds: int) -> No
         for number in range(rounds):
             ours = _ours(Path(root) / f"data{number}", files, embedder)
             bare = _timed_embedding(embedder, ours.texts)
-            theirs, pieces = _langchain(Path(root) / f"chroma{number}", files, model)
+            size = round(1.2 * statistics.mean(map(len, ours.texts)))
+            theirs, pieces = _langchain(Path(root) / f"chroma{number}", files, model, size)
             walls.append(ours.wall)
             agains.append(ours.again)
             bares.append(bare)
@@ -124,11 +125,11 @@ def _timed_embedding(embedder: Embedder, texts: list[str]) -> float:
 
 
 def _langchain(
-    folder: Path, files: Sequence[Path], model: SentenceTransformer
+    folder: Path, files: Sequence[Path], model: SentenceTransformer, size: int
 ) -> tuple[float, int]:
-    """Seconds and chunks of the usual script."""
+    """Seconds and chunks of the usual script; chunks of `size` characters are as long as ours."""
     started = time.perf_counter()
-    splitter = RecursiveCharacterTextSplitter()
+    splitter = RecursiveCharacterTextSplitter(chunk_size=size, chunk_overlap=0)
     pieces = splitter.create_documents([file.read_text(encoding="utf-8") for file in files])
     client = chromadb.PersistentClient(
         str(folder), settings=ChromaSettings(anonymized_telemetry=False)
