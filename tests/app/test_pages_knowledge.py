@@ -1,5 +1,6 @@
 """Knowledge bases on their pages: made, filled, looked into, changed."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from app.server import measuring
 from core.database import Database
 from core.models import User
+from core.settings import Settings
 from core.users import add_user
 from rag import documents, edits, ingests, marks, service, snapshots
 from rag.access import rules, set_rule
@@ -16,7 +18,7 @@ from rag.embedders import Embedder
 from rag.searching import saved_settings
 from rag.uploads import sweep
 from tests.support.bases import fill, make_base, outcome, packaged, work
-from tests.support.pages import button, page, words
+from tests.support.pages import button, page, served, words
 
 CATS = "# Cats\n\nCats sleep for most of the day.\n\n## Food\n\nA cat eats fish and meat.\n"
 TRAINS = "# Trains\n\nThe night train to Vienna leaves at nine.\n"
@@ -30,16 +32,33 @@ def embedder() -> Iterator[Embedder]:
     found.close()
 
 
-@pytest.fixture
-def filled(workspace, sqlite_db: Database, embedder: Embedder, tmp_path: Path) -> Database:
-    """The base `docs` of three documents."""
-    folder = tmp_path / "files"
-    folder.mkdir()
+@pytest.fixture(scope="module")
+def template(
+    sqlite_template: Path, embedder: Embedder, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A database file with the base `docs` of three documents, made once."""
+    folder = tmp_path_factory.mktemp("files")
     for name, text in (("cats.md", CATS), ("trains.md", TRAINS), ("hostile.md", HOSTILE)):
         (folder / name).write_text(text)
-    make_base(sqlite_db, embedder)
-    fill(sqlite_db, embedder, folder, meta={"team": "a"})
-    return sqlite_db
+    data = tmp_path_factory.mktemp("filled")
+    shutil.copy(sqlite_template, data / "promptstone.db")
+    database = Database(Settings(data_dir=data, database_url=None))
+    make_base(database, embedder)
+    fill(database, embedder, folder, meta={"team": "a"})
+    database.shred()
+    database.close()
+    return data / "promptstone.db"
+
+
+@pytest.fixture
+def filled(template: Path, data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+    """A served workspace with the base `docs`."""
+    data_dir.mkdir()
+    shutil.copy(template, data_dir / "promptstone.db")
+    database = Database(Settings(data_dir=data_dir, database_url=None))
+    with served(database, monkeypatch):
+        yield database
+    database.close()
 
 
 def by_label(elements, label: str):
@@ -184,7 +203,7 @@ def test_a_search_says_what_was_found_and_why(filled):
     found = searched(filled)
     assert not found.exception
     assert not found.error
-    assert "hits · snapshot 1" in words(found)
+    assert "· snapshot 1 ·" in words(found)
     assert "1 · cats" in words(found)
 
 
@@ -204,12 +223,12 @@ def test_hits_are_marked_and_the_mark_is_taken_back(filled):
 def test_two_settings_stand_side_by_side(filled):
     found = searched(filled, two="1", b_mode="lexical", b_k="1")
     assert not found.exception
-    assert words(found).count("hits · snapshot 1") == 2
-    assert "1 hits" in words(found)
+    assert words(found).count("· snapshot 1 ·") == 2
+    assert "Found 1 ·" in words(found)
 
 
 def test_a_filter_leaves_out_what_does_not_match(filled):
-    assert "hits · snapshot" in words(searched(filled, where="team=a"))
+    assert "· snapshot 1 ·" in words(searched(filled, where="team=a"))
     assert "Nothing found" in words(searched(filled, where="team=b"))
 
 
@@ -230,6 +249,7 @@ def measured(found):
     """The page once its measurement has ended."""
     deadline = time.monotonic() + 20
     job = measuring.find(found.query_params["job"], "docs")
+    assert job is not None
     while job.lives and time.monotonic() < deadline:
         time.sleep(0.05)
     return found.run()
@@ -241,7 +261,7 @@ def test_marks_are_a_test_set_and_modes_are_compared(filled):
         for query, name in (("cats sleep", "cats.md"), ("train to Vienna", "trains.md")):
             marks.mark(session, base, query, chunks(filled, name)[0].id, True)
     found = page("knowledge", id="docs", tab="quality")
-    assert "2 queries have a relevant passage" in words(found)
+    assert "Queries with a relevant passage: 2" in words(found)
     button(found, "quality_measure").click().run()
     found = measured(found)
     assert not found.exception
@@ -267,8 +287,8 @@ def test_judged_files_are_a_test_set(filled):
     found = measured(found)
     assert not found.exception
     assert not found.error
-    assert "1 judged documents are not in this base" in words(found)
-    assert "1 left out" in words(found)
+    assert "judged documents not in this base: 1" in words(found)
+    assert "nothing relevant is judged: 1" in words(found)
     assert len(found.dataframe[0].value) == 2
 
 
@@ -351,12 +371,10 @@ def test_an_old_snapshot_is_searched(filled, embedder, tmp_path):
 
 
 @pytest.fixture
-def engineer(filled) -> Database:
+def engineer(filled, embedder) -> Database:
     """Who looks is an engineer whose rule shows documents of the team b."""
     (tmp := filled.settings.data / "b.md").write_text("# Birds\n\nBirds eat seeds.\n")
-    made = packaged()
-    fill(filled, made, tmp, meta={"team": "b"})
-    made.close()
+    fill(filled, embedder, tmp, meta={"team": "b"})
     with filled.session_scope("system") as session:
         user = session.get(User, "admin")
         assert user is not None
@@ -377,7 +395,7 @@ def test_a_rule_holds_on_every_tab(engineer):
     foreign = page("knowledge", id="docs", doc=document(engineer))
     assert "has no document" in words(foreign)
     assert "Cats sleep" not in words(foreign)
-    assert "1 hits" in words(searched(engineer))
+    assert "Found 1 ·" in words(searched(engineer))
     for tab in ("quality", "settings", "snapshots"):
         hidden = page("knowledge", id="docs", tab=tab)
         assert shown_documents(hidden) == ["b.md"]  # falls back to the documents

@@ -1,8 +1,7 @@
 """Changes of chunks by hand: planned, embedded outside of the transaction, then stored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -46,19 +45,26 @@ def apply(chunk: Chunk, change: Change) -> bool:
     return True
 
 
-def buttons(chunk: Chunk, *, last: bool) -> None:
+def buttons(chunks: Sequence[Chunk], chosen: Chunk) -> None:
     """What can be done with the chosen chunk."""
+
+    does = partial(partial, _apply_to, chunks, chosen)
     with st.container(horizontal=True, gap="xsmall", key="chunk_actions"):
-        if chunk.enabled:
+        if chosen.enabled:
             for name in ("edit", "split"):
                 _button(name, partial(url.open_drawer, name))
-            _button("merge", partial(apply, chunk, edits.merge), off=last)
-            _button("disable", partial(apply, chunk, edits.disable))
-        if chunk.edited or not chunk.enabled:
-            _button("restore", partial(apply, chunk, edits.restore))
+            _button("merge", does(edits.merge), off=chosen.id == chunks[-1].id)
+            _button("disable", does(edits.disable))
+        if chosen.edited or not chosen.enabled:
+            _button("restore", does(edits.restore))
 
 
-def _button(name: str, action: Callable[[], Any], *, off: bool = False) -> None:
+def _apply_to(chunks: Sequence[Chunk], drawn: Chunk, change: Change) -> None:
+    """Change the chunk that is chosen now, which may be newer than what was drawn."""
+    apply(next((one for one in chunks if one.id == url.get("sel")), drawn), change)
+
+
+def _button(name: str, action: Callable[[], None], *, off: bool = False) -> None:
     st.button(
         t(f"knowledge.chunk_{name}"), key=f"chunk_{name}", icon=ICONS[name], on_click=action,
         disabled=off,

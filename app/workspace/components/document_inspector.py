@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from app.workspace.components import access, chunk_changes, numbers, passages, table, uploads, url
+from app.workspace.components import access, chunk_changes, numbers, passages, uploads, url
 from app.workspace.components.knowledge_rights import View, find_document
 from app.workspace.components.passages import Block
 from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
 from rag import documents, edits
-from rag.cleaning.clean import clean
+from rag.cleaning.clean import Step, clean
 from rag.cleaning.settings import CleaningSettings
 from rag.models import Chunk, Document, DocumentVersion
 
@@ -89,7 +89,7 @@ def _chunks(seen: View, found: Opened) -> None:
     start = _start(found.chunks)
     shown = found.chunks[start : start + PAGE]
     if not seen.limited:
-        chunk_changes.buttons(chosen, last=chosen.id == found.chunks[-1].id)
+        chunk_changes.buttons(found.chunks, chosen)
     before = [None, *found.chunks][start]
     blocks = [block(one, other) for one, other in zip(shown, [before, *shown[:-1]], strict=True)]
     passages.passages(
@@ -155,19 +155,22 @@ def _cleaning(seen: View, version: DocumentVersion) -> None:
         t("knowledge.cleaned", before=numbers.count(len(before)),
           after=numbers.count(len(done.text)))
     )  # fmt: skip
-    columns = ("step", "changes", "removed", "before", "after")
-    rows = [
-        {
-            "step": raw(f"knowledge.step_{step.name}"),
-            "changes": numbers.count(step.changes) if place == 0 else "",
-            "removed": numbers.count(step.removed_chars) if place == 0 else "",
-            "before": sample[0],
-            "after": sample[1],
-        }
-        for step in done.steps
-        for place, sample in enumerate(step.samples or (("", ""),))
-    ]
-    table.still(
-        rows, {c: raw(f"columns.{c}") for c in columns}, alt=raw("knowledge.view_cleaning"),
-        widths={"step": 110, "changes": 70, "removed": 70},
+    still = [raw(f"knowledge.step_{one.name}") for one in done.steps if not one.changes]
+    for step in done.steps:
+        if step.changes:
+            _step(step)
+    if still:
+        st.caption(t("knowledge.steps_still", names=" · ".join(still)))
+
+
+def _step(step: Step) -> None:
+    """A step that did something, with its first changes before and after."""
+    name = raw(f"knowledge.step_{step.name}")
+    st.caption(
+        t("knowledge.step_did", name=name, n=numbers.count(step.changes),
+          removed=numbers.count(step.removed_chars))
     )  # fmt: skip
+    for before, after in step.samples:
+        left, right = st.columns(2, gap="small")
+        left.code(visible(before), language=None, wrap_lines=True)
+        right.code(visible(after), language=None, wrap_lines=True)

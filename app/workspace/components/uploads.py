@@ -22,10 +22,12 @@ _MOST_MEGABYTES = 200
 
 def draw(base: KnowledgeBase) -> None:
     """Choose files or a folder; the button that queues them stands there once they came."""
-    what = url.choice(
-        "knowledge", "from", ("files", "folder"), lambda c: raw(f"knowledge.from_{c}"),
-        raw("knowledge.from"),
-    )  # fmt: skip
+    with st.container(horizontal=True, vertical_alignment="center"):
+        what = url.choice(
+            "knowledge", "from", ("files", "folder"), lambda c: raw(f"knowledge.from_{c}"),
+            raw("knowledge.from"),
+        )  # fmt: skip
+        st.caption(t("knowledge.drop_help"), width="stretch")
     turn = st.session_state.setdefault(_TURN, 0)
     files = st.file_uploader(
         t("knowledge.drop"), accept_multiple_files="directory" if what == "folder" else True,
@@ -33,7 +35,6 @@ def draw(base: KnowledgeBase) -> None:
         label_visibility="collapsed",
     )  # fmt: skip
     if not files:
-        st.caption(t("knowledge.drop_help"))
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         meta = pairs("uploads_meta", "knowledge.metadata")

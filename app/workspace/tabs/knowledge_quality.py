@@ -100,6 +100,7 @@ def _settings(seen: View) -> dict[str, SearchSettings]:
         }
     found: dict[str, SearchSettings] = {}
     for side, name in zip(search_fields.SIDES, ("A", "B"), strict=True):
+        st.caption(plain(name))
         settings = search_fields.draw(side, own)
         found[f"{name} · {search_fields.spelled(settings)}"] = settings
     return found

@@ -152,7 +152,7 @@ def _chosen(seen: View, query: str, hits: Sequence[Shown]) -> None:
             st.button(
                 t(f"knowledge.{name}"), key=f"hit_{name}", shortcut=url.shortcut(key),
                 icon=":material/check:" if relevant else ":material/close:",
-                on_click=_mark, args=(seen, query, one, relevant),
+                on_click=_mark, args=(seen, query, hits, one, relevant),
             )  # fmt: skip
         for name, key, to in (("previous_hit", "Up", at - 1), ("next_hit", "Down", at + 1)):
             st.button(
@@ -172,8 +172,12 @@ def _chosen(seen: View, query: str, hits: Sequence[Shown]) -> None:
             st.code(visible(one.found.given), language=None, wrap_lines=True)
 
 
-def _mark(seen: View, query: str, one: Shown, relevant: bool) -> None:
-    """The same key twice takes the judgement back."""
+def _mark(seen: View, query: str, hits: Sequence[Shown], drawn: Shown, relevant: bool) -> None:
+    """Mark the hit that is chosen now, which may be newer than what was drawn.
+
+    The same key twice takes the judgement back.
+    """
+    one = next((hit for hit in hits if hit.id == url.get("sel")), drawn)
     value = None if one.judged is relevant else relevant
     chunk = one.found.hit.chunk_id
     access.act(lambda session: (marks.mark(session, seen.base, query, chunk, value), True))

@@ -21,7 +21,7 @@ STEPS = ("normalise", "furniture", "boilerplate", "near_duplicates")
 
 
 def draw(seen: View) -> None:
-    with st.container(key="knowledge_settings", gap="medium", width=860):
+    with st.container(key="knowledge_settings", gap="small", width=860):
         _made(seen)
         _cleaning(seen)
         if access.role() == "admin":
