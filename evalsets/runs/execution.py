@@ -78,8 +78,11 @@ async def _work(
     scoring = await asyncio.to_thread(open_scoring, database, run.manifest)
     engine = Engine(run, lanes, writer, scoring, known)
     _obey(engine, run.wanted)
-    for lane in lanes:
-        engine.keep(Feeder(database, engine.settling, lane).run())
+    feeders = [Feeder(database, engine.settling, lane) for lane in lanes]
+    for feeder in feeders:
+        await feeder.find_unjudged()
+    for feeder in feeders:
+        engine.keep(feeder.run())
     work = asyncio.create_task(engine.work())
     listen = asyncio.create_task(_Listener(database, connections, engine, stop, terms).run())
     try:

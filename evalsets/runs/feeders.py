@@ -44,8 +44,7 @@ class Feeder:
         self._cache = settling.run.manifest.cache
 
     async def run(self) -> None:
-        """Feed until nothing more can come, or the run stops."""
-        await self._find_unjudged()
+        """Feed until nothing more can come, or the run stops; `find_unjudged` comes before."""
         if self._lane.arms:
             await self._feed_cells()
         while self._lane.judges and not self._lane.stopped:
@@ -149,8 +148,8 @@ class Feeder:
 
     # -- judges ----------------------------------------------------------------------------
 
-    async def _find_unjudged(self) -> None:
-        """Judge work that an earlier owner left."""
+    async def find_unjudged(self) -> None:
+        """Judge work that an earlier owner left: looked for before the first answer can come."""
         for judge in self._lane.judges:
             name = self._settling.judges[judge].name
             cells = await self._read(lambda s, n=name: unscored_cells(s, self._run_id, n))

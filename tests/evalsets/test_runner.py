@@ -4,12 +4,14 @@ import asyncio
 import os
 import time
 from decimal import Decimal
+from typing import Any
 
 import orjson
 import pytest
 
 from core.database import Database
 from core.errors import Conflict, Invalid
+from evalsets.runs.feed import unscored_cells
 from evalsets.runs.ownership import owned
 from evalsets.runs.request import RunRequest
 from evalsets.runs.service import cancel, pause, plan, resume, retry
@@ -373,6 +375,25 @@ async def test_a_judge_is_asked_once_for_each_answer_and_counted_apart(
     again = begin(db, "ok", evaluators=(judge,))
     await work_on(db, again)
     assert (run_row(db, again).judge_calls, run_row(db, again).judge_cached) == (0, 20)
+
+
+async def test_no_answer_is_judged_twice_however_slow_the_database_reads(
+    sqlite_db: Database, w: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def slowly(*asked: Any) -> list[int]:
+        time.sleep(0.4)
+        return unscored_cells(*asked)
+
+    monkeypatch.setattr("evalsets.runs.feeders.unscored_cells", slowly)
+    add_prompt(sqlite_db)
+    add_model(sqlite_db, w, "ok")
+    add_model(sqlite_db, w, "judge")
+    w.reply("judge", '{"reason": "fine", "verdict": "yes"}')
+    add_cases(sqlite_db, 8)
+    judge = {"kind": "judge", "rubric": "Is it fine?", "model": "judge"}
+    run_id = begin(sqlite_db, "ok", evaluators=(judge,))
+    assert (await work_on(sqlite_db, run_id)).status == "completed"
+    assert run_row(sqlite_db, run_id).judge_calls == w.counts("judge").requests == 8
 
 
 async def test_nonsense_of_a_judge_is_unscored_and_a_failed_judge_is_asked_again(
