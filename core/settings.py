@@ -33,6 +33,10 @@ class Settings(BaseSettings):
         default=None, description="folder of a sentence-transformers cross-encoder"
     )
 
+    chroma_from: int = Field(
+        default=100_000, description="chunks from which a base is searched through Chroma", ge=1
+    )
+
     @field_validator("allowed_hosts", mode="before")
     @classmethod
     def _separated(cls, value: object) -> object:

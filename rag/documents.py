@@ -10,6 +10,7 @@ from sqlmodel import Session, col
 from core.audit import record
 from core.database import Database
 from core.errors import NotFound
+from rag.loading import drop_index
 from rag.models import (
     Chunk,
     ChunkEdit,
@@ -147,6 +148,7 @@ def forget(database: Database, actor: str, kb: str, name: str) -> Removed:
         base = lock(session, document.base_id)
         removed = _forget(session, base, document)
     database.shred()
+    drop_index(database.settings.data, base.id)
     return removed
 
 

@@ -81,10 +81,13 @@ class Searcher:
         self._vectors: OrderedDict[tuple[str, str], _Asked] = OrderedDict()
 
     def close(self) -> None:
-        """End the embedders' processes."""
+        """End the processes of embedders and Chroma."""
         with self._lock:
             embedders, self._embedders = list(self._embedders.values()), {}
             reranker, self._reranker = self._reranker, None
+            indexes, self._indexes = list(self._indexes.values()), OrderedDict()
+        for loaded in indexes:
+            loaded.chunks.close()
         for one in (*embedders, *([reranker] if reranker else [])):
             one.close()
 
@@ -170,17 +173,19 @@ class Searcher:
                 loaded = self._indexes.get(aim.key)
             if loaded is None:
                 with self._database.read_scope() as session:
-                    loaded = load_index(session, aim.base, aim.snapshot)
+                    loaded = load_index(session, aim.base, aim.snapshot, self._database.settings)
                 self._keep(loaded)
         return loaded
 
     def _keep(self, loaded: LoadedIndex) -> None:
         with self._lock:
-            for key in [key for key in self._indexes if _outdated(key, loaded.key)]:
-                del self._indexes[key]
+            outdated = [key for key in self._indexes if _outdated(key, loaded.key)]
+            gone = [self._indexes.pop(key) for key in outdated]
             self._indexes[loaded.key] = loaded
             while len(self._indexes) > INDEXES_KEPT:
-                self._indexes.popitem(last=False)
+                gone.append(self._indexes.popitem(last=False)[1])
+        for old in gone:
+            old.chunks.close()
 
     def _vector(self, snapshot: Snapshot, query: str) -> _Asked:
         key = (snapshot.fingerprint, query)

@@ -292,3 +292,25 @@ def test_ingests_of_one_base_go_one_after_the_other(db: Database, embedder: Embe
         assert session.exec(select(func.count()).select_from(Document)).one() == 0
     with pytest.raises(NotFound):
         outcome(db, first)
+
+
+def test_a_large_base_is_searched_through_chroma_and_forgets_there_too(
+    sqlite_db: Database, embedder: Embedder, files: Path
+):
+    settings = sqlite_db.settings.model_copy(update={"chroma_from": 3})
+    db = Database(settings)
+    make_base(db, embedder)
+    fill(db, embedder, files)
+    index = settings.data / "index"
+    dense = SearchSettings(mode="dense", top_k=1)
+    searcher = Searcher(db)
+    try:
+        assert searcher.search("docs", "what do cats eat", dense).hits[0].document == "cats.md"
+        assert list(index.rglob("chroma.sqlite3"))
+        assert searcher.search("docs", "what do cats eat", dense, snapshot=1).hits
+    finally:
+        searcher.close()
+    forget(db, ACTOR, "docs", "cats.md")
+    assert not list(index.rglob("chroma.sqlite3"))
+    assert top(db, "what do cats eat") != "cats.md"
+    db.close()
