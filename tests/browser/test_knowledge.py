@@ -4,12 +4,18 @@ import http.server
 import re
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect
 
+from core.database import Database
+from core.settings import Settings
+from rag.documents import iter_documents
+from rag.ingests import progress, recent
+from rag.service import get
 from tests.support.browser import Server, at_rest, settled
 
 pytestmark = pytest.mark.browser
@@ -48,6 +54,7 @@ class Bait:
     def texts(self) -> dict[str, str]:
         """Documents that would fetch a picture if they were rendered."""
         return {
+            "hostile.txt": f"cats eat fish ![z]({self.url}/z.png)\n<img src={self.url}/t.png>\n",
             "hostile.md": f"# Cats ![a]({self.url}/title.png)\n\n![x]({self.url}/md.png) eats "
             f"<img src={self.url}/html.png onerror=alert(1)> fish\n\n[b]({self.url}/link)\n",
             "hostile.html": f"<title><img src={self.url}/t.png></title><h1>Cats</h1><p>eat fish "
@@ -72,14 +79,27 @@ def trip(context: BrowserContext, server: Server) -> Page:
     return page
 
 
-def add(page: Page, files: dict[str, str], folder: Path) -> None:
+def add(page: Page, server: Server, files: dict[str, str], folder: Path) -> None:
     """Drop files and wait until they can be searched."""
     for name, text in files.items():
         (folder / name).write_text(text)
     page.locator('input[type="file"]').set_input_files([folder / name for name in files])
     page.get_by_role("button", name=f"Add documents ({len(files)})").click()
-    expect(page.get_by_text(re.compile("Adding · completed"))).to_be_visible(timeout=90_000)
+    deadline = time.monotonic() + 90
+    while not files.keys() <= names(server):
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(200)
+    expect(page.get_by_role("button", name="Cancel")).to_be_hidden(timeout=15_000)
     settled(page)
+
+
+def names(server: Server) -> set[str]:
+    """Names of the documents that the newest snapshot shows."""
+    database = Database(Settings(data_dir=server.data_dir, database_url=None))
+    with database.read_scope() as session:
+        found = {row.name for row in iter_documents(session, "animals")}
+    database.close()
+    return found
 
 
 def tab(page: Page, name: str) -> None:
@@ -105,7 +125,7 @@ def test_from_an_empty_page_to_an_edit_that_is_found(trip: Page, server: Server,
     expect(page.get_by_role("heading", name="animals", exact=True)).to_be_visible(timeout=60_000)
 
     files = {"cats.md": CATS, "trains.md": TRAINS, "notes.txt": "Pay the rent on Monday.\n"}
-    add(page, files, tmp_path)
+    add(page, server, files, tmp_path)
     assert not [one for one in (server.data_dir / "uploads").rglob("*") if one.is_file()]
 
     tab(page, "Search")
@@ -145,6 +165,30 @@ def test_from_an_empty_page_to_an_edit_that_is_found(trip: Page, server: Server,
     expect(page.get_by_text(re.compile("Queries: 1"))).to_be_visible(timeout=30_000)
 
 
+def test_a_folder_keeps_its_paths_and_what_vanished_is_listed(
+    trip: Page, server: Server, tmp_path: Path
+):
+    shelf = tmp_path / "shelf"
+    (shelf / "in").mkdir(parents=True)
+    (shelf / "a.md").write_text("# A\n\nApples are red.\n")
+    (shelf / "in" / "b.md").write_text("# B\n\nBananas are yellow.\n")
+    trip.goto(f"{server.url}/knowledge?id=animals&from=folder")
+    settled(trip)
+    for count, said in ((2, "Adding · completed · 2 documents"), (1, "1 unchanged")):
+        trip.locator('input[type="file"]').set_input_files(shelf)
+        trip.get_by_role("button", name=f"Add documents ({count})").click()
+        expect(trip.get_by_text(said)).to_be_visible(timeout=60_000)
+        settled(trip)
+        (shelf / "in" / "b.md").unlink(missing_ok=True)
+    trip.get_by_text("Files to look at: 1").click()
+    database = Database(Settings(data_dir=server.data_dir, database_url=None))
+    with database.read_scope() as session:
+        newest = recent(session, get(session, "animals").id)[0]
+        assert progress(session, newest).vanished == ("in/b.md",)
+    database.close()
+    assert {"a.md", "in/b.md"} <= names(server)
+
+
 @pytest.mark.skipif(not AXE.exists(), reason="axe-core is missing: install npm, run `make test`")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_tab_has_a_serious_finding(trip: Page, server: Server, scheme: str):
@@ -169,11 +213,16 @@ def test_no_tab_has_a_serious_finding(trip: Page, server: Server, scheme: str):
 def test_documents_do_nothing(trip: Page, server: Server, bait: Bait, tmp_path: Path):
     page = trip
     alerts: list[str] = []
-    page.on("dialog", lambda dialog: (alerts.append(dialog.message), dialog.dismiss()))
+
+    def noted(dialog: Dialog) -> None:
+        alerts.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", noted)
     page.goto(f"{server.url}/knowledge?id=animals")
     settled(page)
     page.context.route(f"{bait.url}/**", lambda route: route.continue_())
-    add(page, bait.texts(), tmp_path)
+    add(page, server, bait.texts(), tmp_path)
     for query in (
         "id=animals&q=hostile",
         "id=animals&q=hostile&view=cleaning",
@@ -189,7 +238,10 @@ def test_documents_do_nothing(trip: Page, server: Server, bait: Bait, tmp_path: 
         at_rest(page)
         shown = page.evaluate("document.body.innerText.length")
         assert shown > 100, query
-    expect(page.get_by_role("heading", name="animals", exact=True)).to_be_visible()
+        if "view" not in query and "tab=" not in query and "do=" not in query:
+            expect(page.locator(".st-key-document_text")).to_contain_text(bait.url)
+        if "tab=search" in query:
+            expect(page.locator(".st-key-hits_a")).to_contain_text("md.png")
     assert bait.paths == []
     assert alerts == []
 
