@@ -10,7 +10,8 @@ from benchmarks.rag_data import JudgedSet
 from evalsets.statistics.retrieval import retrieval
 from rag.embedders import open_embedder, read_embedder
 from rag.index import BaseIndex, IndexRow, build_index
-from rag.search import SearchSettings, search
+from rag.search import search
+from rag.search_settings import SearchSettings
 from rag.terms import packed
 
 # The reference BM25 of the data folder's README.

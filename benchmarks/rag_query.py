@@ -24,7 +24,8 @@ from benchmarks.rag_quality import index_of
 from rag.embedders import open_embedder, read_embedder
 from rag.index import BaseIndex
 from rag.model_files import minilm_files
-from rag.search import SearchSettings, search
+from rag.search import search
+from rag.search_settings import SearchSettings
 from rag.terms import query_terms
 
 CHUNKS = 20_000

@@ -18,7 +18,7 @@ from evalsets.statistics.retrieval import (
 from evalsets.statistics.scores import ScoreDifference
 from rag.beir import read_qrels, read_queries
 from rag.documents import iter_documents
-from rag.search import SearchSettings
+from rag.search_settings import SearchSettings
 from rag.searching import Searcher, saved_settings
 from rag.service import get
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from sqlmodel import Session, col, select
 
 from core.audit import actor_of, record
@@ -35,38 +33,6 @@ def passes(meta: Mapping[str, Any], allowed: Allowed) -> bool:
         any(value in values for value in meta_values(meta.get(name)))
         for name, values in allowed.items()
     )
-
-
-class MetaIndex:
-    """Documents by metadata value, so that a filter costs no look at each of them."""
-
-    def __init__(self, metas: Sequence[Mapping[str, Any]]) -> None:
-        self._count = len(metas)
-        places: dict[tuple[str, str], list[int]] = {}
-        for place, meta in enumerate(metas):
-            for name, value in meta.items():
-                for text in dict.fromkeys(meta_values(value)):
-                    places.setdefault((name, text), []).append(place)
-        self._places = {key: np.array(found) for key, found in places.items()}
-
-    def mask(self, filters: Sequence[Allowed]) -> NDArray[np.bool_] | None:
-        """A bool a document: whether it passes every filter; None when there is no filter."""
-        filters = [one for one in filters if one]
-        if not filters:
-            return None
-        passing = np.ones(self._count, dtype=bool)
-        for one in filters:
-            for name, values in one.items():
-                passing &= self._having(name, values)
-        return passing
-
-    def _having(self, name: str, values: Sequence[str]) -> NDArray[np.bool_]:
-        having = np.zeros(self._count, dtype=bool)
-        for value in values:
-            found = self._places.get((name, value))
-            if found is not None:
-                having[found] = True
-        return having
 
 
 def read_where(pairs: Iterable[str]) -> dict[str, list[str]]:

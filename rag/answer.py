@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 from core.errors import Invalid
 from prompts.content import PromptContent
 from prompts.outcome import VariableReport
-from rag.search import SearchSettings
+from rag.search_settings import SearchSettings
 
 if TYPE_CHECKING:  # searching loads embedders, which those who only read manifests do without
     from rag.searching import Found, Searcher

@@ -10,8 +10,8 @@ from sqlmodel import Session, col
 
 from core.locks import FileLock
 from core.settings import Settings
-from rag.access import MetaIndex
 from rag.index import BaseIndex, IndexRow, build_index
+from rag.meta_index import MetaIndex
 from rag.models import Chunk, Document, DocumentVersion, Embedding, KnowledgeBase, Snapshot
 from rag.snapshots import visible
 

@@ -61,4 +61,3 @@ def _claim(database: Database, ingest_id: str) -> Claim | None:
         ).first()
         dead = job is not None and (job.owner or "").startswith(here)
         return ingests.take(session, f"{here}:{os.getpid()}", ingest_id, dead=dead)
-

@@ -17,7 +17,8 @@ from rag.embedders import Embedder, Reranker, open_reranker
 from rag.loading import IndexKey, LoadedIndex, found_chunks, index_key, load_index
 from rag.models import KnowledgeBase, Snapshot
 from rag.opening import open_for
-from rag.search import Hit, SearchSettings, reranked, search
+from rag.search import Hit, reranked, search
+from rag.search_settings import SearchSettings
 from rag.service import get
 from rag.snapshots import get_snapshot
 

@@ -17,6 +17,7 @@ from rag.models import (
     ChunkEdit,
     Document,
     DocumentVersion,
+    Embedding,
     Ingest,
     IngestItem,
     KnowledgeBase,
@@ -189,4 +190,6 @@ def delete_base(session: Session, base_id: str) -> None:
     connection.execute(delete(Ingest).where(col(Ingest.base_id) == base_id))
     connection.execute(delete(Snapshot).where(col(Snapshot.base_id) == base_id))
     connection.execute(delete(KnowledgeBase).where(col(KnowledgeBase.id) == base_id))
+    used = select(Chunk.id).where(col(Chunk.text_hash) == col(Embedding.text_hash))
+    connection.execute(delete(Embedding).where(~used.exists()))
     record(session, "kb.delete", base.name, {})

@@ -10,7 +10,7 @@ from core.errors import Invalid
 from rag.access import read_where
 from rag.chunk_settings import CHUNK_SETTINGS
 from rag.cleaning.settings import CleaningSettings
-from rag.search import SearchSettings
+from rag.search_settings import SearchSettings
 from rag.searching import saved_settings
 from rag.service import get
 

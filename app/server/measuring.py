@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from core.clock import new_id
 from core.errors import PromptstoneError
 from evalsets.retrieval import Judged, Measured, measure
-from rag.search import SearchSettings
+from rag.search_settings import SearchSettings
 from rag.searching import Searcher
 
 _KEPT = 20

@@ -1,4 +1,4 @@
-"""The worker process: takes queued runs and ingests until it is told to stop, or its server ends."""
+"""The worker process: takes queued runs and ingests until it is told to stop."""
 
 import asyncio
 import logging

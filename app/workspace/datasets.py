@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.workspace.components import access, case_edits, header, numbers, table, url
+from app.workspace.components import access, case_edits, header, numbers, search_box, table, url
 from app.workspace.components.access import reading
 from app.workspace.strings import raw, t
 from app.workspace.tabs import (
@@ -26,10 +26,7 @@ KEYS = {"O": "keys.open", "N": "keys.next", "P": "keys.previous"}
 
 def catalogue() -> None:
     header.head(raw("datasets.title"), actions=new, page_keys=KEYS)
-    search = st.text_input(
-        t("table.search"), key="datasets_q", bind="query-params", type="search", live="300ms",
-        placeholder=raw("table.search"), label_visibility="collapsed", width=260,
-    )  # fmt: skip
+    search = search_box.draw("datasets", "q", "table.search", after=None)
     with reading() as session:
         rows = service.list_datasets(session, search=search or None, after=url.get("after"))
     if not rows and not search:

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.workspace.components import access, header, numbers, saving, table, url
+from app.workspace.components import access, header, numbers, saving, search_box, table, url
 from app.workspace.components.access import reading
 from app.workspace.components.working import working
 from app.workspace.strings import raw, t
@@ -69,10 +69,7 @@ def _filters() -> tuple[str | None, str | None, str | None]:
     with reading() as session:
         facets = service.facets(session)
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        search = st.text_input(
-            t("table.search"), key="prompts_q", bind="query-params", type="search", live="300ms",
-            placeholder=raw("table.search"), label_visibility="collapsed", width=260,
-        )  # fmt: skip
+        search = search_box.draw("prompts", "q", "table.search", after=None)
         folder = table.facet("prompts", "folder", facets.folders, raw("prompts.folder"))
         tag = table.facet("prompts", "tag", facets.tags, raw("prompts.tag"))
     return search or None, folder, tag

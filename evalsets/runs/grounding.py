@@ -21,7 +21,7 @@ from prompts.template import renderer
 from rag import service as bases
 from rag.access import read_where
 from rag.answer import Fitted, Retrieval, fitted, query_variable, variables_of
-from rag.search import SearchSettings
+from rag.search_settings import SearchSettings
 from rag.snapshots import get_snapshot
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from core.errors import Invalid
-from rag.access import NOTHING, MetaIndex, meta_values, passes, read_where
+from rag.access import NOTHING, meta_values, passes, read_where
+from rag.meta_index import MetaIndex
 
 METAS = [
     {"dept": "hr", "year": 2026, "tags": ["a", "b"], "open": True},

@@ -17,7 +17,8 @@ from rag import chroma_dense
 from rag.chroma_dense import FILES, SEAL, ChromaDense
 from rag.chroma_process import ChromaProcess, Stopped
 from rag.index import IndexRow, build_index
-from rag.search import SearchSettings, search
+from rag.search import search
+from rag.search_settings import SearchSettings
 from rag.terms import packed
 from rag.vectors import Exact
 

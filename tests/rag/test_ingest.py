@@ -13,7 +13,7 @@ from rag.documents import find, forget, iter_documents
 from rag.embedders import Embedder
 from rag.models import Chunk, Document, DocumentVersion, Embedding
 from rag.owner import own_and_run
-from rag.search import SearchSettings
+from rag.search_settings import SearchSettings
 from rag.searching import Searcher
 from rag.service import save_retrieval
 from rag.settings import changed_chunks

@@ -13,14 +13,39 @@ from core.database import Database
 from core.settings import Settings
 from rag.embedders import Embedder
 from rag.models import Chunk, DocumentVersion
-from rag.search import SearchSettings
+from rag.search_settings import SearchSettings
 from rag.searching import Searcher
 from rag.service import LIVE
 from tests.support.bases import fill, make_base, outcome, queue, work, working_child
 
 KILLS = 50 if os.environ.get("PROMPTSTONE_TEST_DEEP") else 5
 CHUNKS = 1500
-_WORDS = ["river", "bridge", "winter", "engine", "letter", "garden", "market", "signal", "copper", "window", "forest", "harbor", "painting", "orbit", "salt", "ticket", "violin", "canyon", "lantern", "cotton", "glacier", "ribbon", "beacon", "tunnel"]
+_WORDS = [
+    "river",
+    "bridge",
+    "winter",
+    "engine",
+    "letter",
+    "garden",
+    "market",
+    "signal",
+    "copper",
+    "window",
+    "forest",
+    "harbor",
+    "painting",
+    "orbit",
+    "salt",
+    "ticket",
+    "violin",
+    "canyon",
+    "lantern",
+    "cotton",
+    "glacier",
+    "ribbon",
+    "beacon",
+    "tunnel",
+]
 
 
 def _corpus(folder: Path, chunks: int) -> Path:

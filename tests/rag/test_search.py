@@ -8,7 +8,8 @@ from pydantic import ValidationError
 
 from core.errors import Invalid
 from rag.index import BaseIndex, IndexRow, build_index
-from rag.search import SearchSettings, reranked, search
+from rag.search import reranked, search
+from rag.search_settings import SearchSettings
 from rag.terms import packed
 
 WORDS = [

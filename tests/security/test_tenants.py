@@ -11,7 +11,7 @@ from core.database import Database
 from rag import service
 from rag.access import restrict, set_rule
 from rag.embedders import Embedder
-from rag.search import SearchSettings
+from rag.search_settings import SearchSettings
 from rag.searching import Searcher
 from tests.support.bases import ACTOR, fill, make_base, packaged
 

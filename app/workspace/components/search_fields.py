@@ -8,7 +8,7 @@ import streamlit as st
 from app.workspace.components import url
 from app.workspace.strings import raw, t
 from rag.access import read_where
-from rag.search import SearchSettings
+from rag.search_settings import SearchSettings
 from rag.settings import changed_search
 
 MODES = ("hybrid", "dense", "lexical")

@@ -12,7 +12,7 @@ from app.workspace.strings import t
 
 PAGE = 50
 ROW_PIXELS = 35
-_CURSOR = ("after", "before", "f", "base", "score", "bound", "at", "order", "matrix_q")
+_CURSOR = ("after", "before", "f", "base", "score", "bound", "at", "order", "q")
 
 
 def catalogue(

@@ -92,7 +92,7 @@ def _model(copy: Working) -> ModelPublic:
 def _wanted(session: Session, copy: Working, names: Sequence[str]) -> str:
     """The model that is shown and asked: chosen here, named by the prompt, or the default."""
     asked = (copy.model, copy.content.get("model"), choices.default_model(session))
-    return next((name for name in asked if name in names), names[0])
+    return next((name for one in asked for name in names if name == one), names[0])
 
 
 def _params(copy: Working, model: ModelPublic) -> dict[str, Any]:

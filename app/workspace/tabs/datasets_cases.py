@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import streamlit as st
 
-from app.workspace.components import access, table, url
+from app.workspace.components import access, search_box, table, url
 from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
 from app.workspace.tabs import datasets_edit
@@ -65,10 +65,7 @@ def _filters(version: DatasetPublic) -> _Chosen:
         tags = dataset_cases.tag_counts(session, version.version_id)
     splits = {name: n for name, n in counts.items() if name is not None}
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        search = st.text_input(
-            t("table.search"), key="datasets_cases_q", bind="query-params", type="search",
-            live="300ms", placeholder=raw("table.search"), label_visibility="collapsed", width=260,
-        )  # fmt: skip
+        search = search_box.draw("datasets_cases", "q", "table.search", after=None, sel=None)
         split = table.facet("datasets", "split", splits, raw("columns.case_split"))
         tag = table.facet("datasets", "tag", tags, raw("prompts.tag"))
         if version.version == version.newest:

@@ -16,7 +16,7 @@ from app.workspace.strings import raw, t
 from core.database import Database
 from evalsets.retrieval import Judged, read_judged
 from rag import marks
-from rag.search import SearchSettings
+from rag.search_settings import SearchSettings
 from rag.searching import saved_settings
 
 _MOST_MEGABYTES = 200

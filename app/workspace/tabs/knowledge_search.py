@@ -22,7 +22,7 @@ from app.workspace.components.passages import Block
 from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
 from rag import marks, service
-from rag.search import SearchSettings
+from rag.search_settings import SearchSettings
 from rag.searching import Found, FoundHit, saved_settings
 
 MOST_SHOWN = 50

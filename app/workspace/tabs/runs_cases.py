@@ -2,7 +2,16 @@
 
 import streamlit as st
 
-from app.workspace.components import access, cell_inspector, matrix, scores, states, table, url
+from app.workspace.components import (
+    access,
+    cell_inspector,
+    matrix,
+    scores,
+    search_box,
+    states,
+    table,
+    url,
+)
 from app.workspace.components.plain import preview
 from app.workspace.strings import raw, t
 from evalsets.models import Run
@@ -25,10 +34,7 @@ def draw(run_id: str) -> None:
             "matrix", "f", FILTERS, lambda c: raw(f"runs.filter_{c}"), raw("runs.tab_cases"),
             clears=("after", "before", "sel"),
         )  # fmt: skip
-        text = st.text_input(
-            t("table.search"), key="matrix_q", bind="query-params", type="search", live="300ms",
-            placeholder=raw("table.search"), label_visibility="collapsed", width=200,
-        )  # fmt: skip
+        text = search_box.draw("matrix", "q", "table.search", after=None, before=None, sel=None)
         score = scores.draw(names)
         base = _base(arms)
         order = _order(score.evaluator) if len(arms) > 1 else "case"
