@@ -15,7 +15,7 @@ from tests.support.forked import Forking
         ("run", "start", "--prompt", "a", "--model", "b", "--dataset", "c", "--repeats", "0"),
         ("run", "start", "--prompt", "a", "--model", "b", "--dataset", "c", "--gate", "errors==0"),
         ("run", "export", "x", "--format", "pdf"), ("up", "--port", "99999"), ("verdict", "x", "--resolution", "5"),
-        ("prompt", "render", "ask", "--var", "x"), ("model", "add", "x"), ("kb", "list"), ("audit", "verify"),
+        ("prompt", "render", "ask", "--var", "x"), ("model", "add", "x"), ("kb", "show"), ("kb", "search", "x"), ("audit", "verify"),
     ],
 )  # fmt: skip
 def test_wrong_usage_ends_with_2(shell: Shell, arguments: tuple[str, ...]) -> None:

@@ -9,6 +9,7 @@ SAYS = {
     "home": "Three steps to a first verdict",
     "prompts": "No prompts yet.",
     "datasets": "No datasets yet.",
+    "knowledge": "Nothing here yet.",
     "runs": "No runs yet.",
     "label": "Nothing to label.",
     "evaluators": "need no model",

@@ -63,6 +63,8 @@ async def test_without_the_check_the_key_goes_elsewhere(
 ) -> None:
     """The control: this is what a prompt file of a stranger would have reached."""
     monkeypatch.setattr(langchain_connector, "check_params", lambda *_: None)
+    unpinned = {"stream_usage": True}  # the client that connects to checked addresses only
+    monkeypatch.setattr(langchain_connector, "_openai_settings", lambda *_: dict(unpinned))
     assert await _ask(_target(own, "langchain", base_url=""), {"base_url": canary.base_url})
     assert canary.requests()[0]["headers"]["authorization"] == f"Bearer {KEY}"
     canary.reset()

@@ -143,10 +143,10 @@ async def test_halves_of_characters_cost_their_own_cells(db: Database) -> None:
         assert "\\ud800" in score.reason
 
 
-async def test_the_text_of_a_failed_run_holds_no_statement(
+async def test_the_text_of_a_cell_that_cannot_be_kept_holds_no_statement(
     sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The control: with the check of tool calls gone, the same answers do end the run."""
+    """The control: with the check of tool calls gone, the same answers reach the database."""
     monkeypatch.setattr(answers_of_the_wire, "MAX_DEPTH", 10_000)
     add_prompt(sqlite_db, text="canary-prompt {{ topic }}")
     add_cases(sqlite_db, 1)
@@ -154,8 +154,8 @@ async def test_the_text_of_a_failed_run_holds_no_statement(
         _add_models(sqlite_db, port)
         run = begin(sqlite_db, "deeper-calls")
         await work_on(sqlite_db, run)
-    row = run_row(sqlite_db, run)
-    assert row.status == "failed"
-    assert row.reason
-    assert "INSERT" not in row.reason
-    assert "canary" not in row.reason
+    (cell,) = cell_rows(sqlite_db, run)
+    assert (cell.state, cell.error_kind) == ("failed", "unkept")
+    assert cell.error
+    assert "INSERT" not in cell.error
+    assert "canary" not in cell.error

@@ -25,10 +25,13 @@ ENTRIES = {
     "app/cli/prompt.py": "promptstone prompt push and render",
     "app/workspace/components/saving.py": "the Save button of the editor",
     "app/workspace/components/trial.py": "the Run button of the editor and its estimate",
+    "app/workspace/components/trial_base.py": "what a base is asked for, in the Run panel",
     "app/workspace/tabs/prompts_drawers.py": "the drawer that imports prompt files",
     "app/workspace/tabs/prompts_edit.py": "the variables beside the editor",
+    "evalsets/runs/grounding.py": "which arms of a run take passages",
     "evalsets/runs/prepare.py": "plans, cells, exports and the inspector of a run",
     "evalsets/runs/scoring.py": "judges",
+    "evalsets/runs/worker.py": "starts the renderer's process, renders nothing",
     "prompts/checks.py": "checks before a save",
     "prompts/template.py": "the renderer itself",
 }
