@@ -64,7 +64,7 @@ def estimate_usage(messages: Sequence[Message], text: str, model_id: str) -> Usa
 
 
 def _count(encoding: "tiktoken.Encoding", text: str) -> int:
-    """Of a long text the sum over windows: tiktoken panics on some hundred thousand blanks in a row.
+    """Of a long text the sum over windows: tiktoken panics on a million blanks in a row.
 
     A token begins with a blank and never ends with one: a cut before a blank changes no count.
     """

@@ -77,7 +77,9 @@ def test_a_read_only_environment_counts_too(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("promptstone-tiktoken-*/*"))) == 2
 
 
-@pytest.mark.parametrize("text", [" " * 1_000_000, "\n" * 1_000_000, "a" * 100_000, " word" * 50_000])
+@pytest.mark.parametrize(
+    "text", [" " * 1_000_000, "\n" * 1_000_000, "a" * 100_000, " word" * 50_000]
+)
 def test_long_runs_are_counted_and_panic_nobody(text: str):
     assert 0 < count_text(text).n <= len(text)
 
