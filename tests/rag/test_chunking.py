@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import time
 
 import pytest
 import regex
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from connectors.tokens import count_text
 from rag.chunk_settings import Markdown, ParentChild, Recursive
 from rag.chunking import Piece, chunk
+from tests.support.cpu import assert_linear
 
 DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 CHUNKERS = (Recursive, Markdown, ParentChild)
@@ -278,13 +278,10 @@ _HOSTILE = {
 
 @pytest.mark.parametrize("name", _HOSTILE)
 def test_hostile_texts_take_linear_time(name: str) -> None:
-    seconds: list[float] = []
-    for size in (_SIZE // 4, _SIZE):
-        text = "a" + _HOSTILE[name] * (size // len(_HOSTILE[name])) + "b"
-        begun = time.process_time()
-        pieces = chunk(text, (), Markdown())
-        seconds.append(time.process_time() - begun)
-        if size < 200_000:
-            _check(text, pieces, 256)
-    # Four times the text: a quadratic step would take sixteen times as long.
-    assert seconds[1] < 9 * seconds[0] + 0.3
+    short, long = (
+        "a" + _HOSTILE[name] * (size // len(_HOSTILE[name])) + "b" for size in (_SIZE // 4, _SIZE)
+    )
+    assert_linear(lambda: chunk(short, (), Markdown()), lambda: chunk(long, (), Markdown()))
+    for text in (short, long):
+        if len(text) < 200_000:
+            _check(text, chunk(text, (), Markdown()), 256)

@@ -163,6 +163,13 @@ class Call:
     tally: Tally
     behaviours: dict[str, float]
     input_tokens: int
+    ended: bool = False
+
+    def end(self) -> None:
+        """No longer in flight: said before the last byte leaves, since the client may then call."""
+        if not self.ended:
+            self.ended = True
+            self.tally.in_flight -= 1
 
     @property
     def stream(self) -> bool:
@@ -269,14 +276,13 @@ class Server(asyncio.Protocol):
         call = Call(model, body, headers, prompt, attempt, tally, behaviours, words(messages))
         if behaviours.keys() == {"ok"} and not call.stream:
             self.answer(call)
-            tally.in_flight -= 1
             return
         task = asyncio.get_running_loop().create_task(self.misbehave(call))
         self.tasks.add(task)
         task.add_done_callback(lambda _: self.done(call, task))
 
     def done(self, call: Call, task: asyncio.Task[None]) -> None:
-        call.tally.in_flight -= 1
+        call.end()
         self.tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             print(repr(error), file=sys.stderr)
@@ -345,6 +351,7 @@ class Server(asyncio.Protocol):
         extra = "" if retry_after is None else f"Retry-After: {retry_after:g}\r\n"
         call.tally.statuses[str(status)] += 1
         body = {"error": {"message": f"told to: {code}", "type": "witness", "code": code}}
+        call.end()
         self.send(orjson.dumps(body), status, extra)
 
     def text(self, call: Call) -> str:
@@ -392,6 +399,7 @@ class Server(asyncio.Protocol):
         return made.replace(b"echo:", b"\\ud800") if "half" in call.behaviours else made
 
     def answer(self, call: Call) -> None:
+        call.end()
         self.send(self.completion(call))
         self.count_answer(call)
 
