@@ -1,59 +1,34 @@
 """OpenAI's /v1/embeddings with the checks of chat calls: addresses, redirects, sizes, keys."""
 
-import asyncio
 import math
 from collections.abc import Sequence
 from typing import cast
 
-import aiohttp
 import orjson
-from yarl import URL
 
-from connectors.address import parse_address, refusal
 from connectors.answers import Garbage, parse_json
-from connectors.chat import CONNECT_TIMEOUT
-from connectors.reading import failure_of, read_refusal, read_whole
-from connectors.resolver import CheckedResolver, RefusedHost
+from connectors.client import CheckedClient, told_as_chat_errors
+from connectors.reading import read_refusal, read_whole
 from connectors.wire import ChatError, Target
 from core.canonical import Json
 
 Vector = list[float]
 
 
-class EmbeddingsClient:
-    """Calls of one event loop; `async with` opens and closes its connections."""
-
-    def __init__(self, resolver: CheckedResolver | None = None) -> None:
-        self._resolver = resolver or CheckedResolver()
-        self._session: aiohttp.ClientSession | None = None
-
-    async def __aenter__(self) -> "EmbeddingsClient":
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, resolver=self._resolver, use_dns_cache=False),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-        )
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        if self._session is not None:
-            await self._session.close()
+class EmbeddingsClient(CheckedClient):
+    """/v1/embeddings of any server."""
 
     async def embed(
         self, target: Target, texts: Sequence[str], *, dimensions: int | None = None
     ) -> list[Vector]:
         """One vector a text, in their order, all of one length. Asks once; raises ChatError."""
-        try:
+        with told_as_chat_errors(target):
             return await self._ask(target, texts, dimensions)
-        except (ChatError, asyncio.CancelledError):
-            raise
-        except Exception as error:
-            raise ChatError(failure_of(target, error)) from None
 
     async def _ask(
         self, target: Target, texts: Sequence[str], dimensions: int | None
     ) -> list[Vector]:
-        assert self._session is not None, "EmbeddingsClient is used outside of `async with`"
+        endpoint = self.checked(target, "embeddings")
         body: dict[str, Json] = {
             "model": target.model_id,
             "input": list(texts),
@@ -61,41 +36,16 @@ class EmbeddingsClient:
         }
         if dimensions is not None:
             body["dimensions"] = dimensions
-        async with self._session.post(
-            self._checked(target),
+        async with self.session.post(
+            endpoint.url,
             data=orjson.dumps(body),
-            headers=_headers(target),
-            timeout=aiohttp.ClientTimeout(total=target.timeout, sock_connect=CONNECT_TIMEOUT),
+            headers=endpoint.headers,
+            timeout=endpoint.whole,
             allow_redirects=False,
         ) as response:
             if response.status != 200:
                 raise ChatError(await read_refusal(target, response))
             return read_vectors(await read_whole(response), len(texts))
-
-    def _checked(self, target: Target) -> URL:
-        """The URL to ask; raises RefusedAddress or RefusedHost."""
-        address = parse_address(target.base_url)
-        place = (address.host, address.port)
-        if address.ip is not None:
-            why = refusal(*place, address.ip, local_allowed=target.local_allowed)
-            if why is not None:
-                raise RefusedHost(why)
-        if target.local_allowed:
-            self._resolver.allowed.add(place)
-        else:
-            self._resolver.allowed.discard(place)
-        return URL(f"{address.url}/embeddings", encoded=True)
-
-
-def _headers(target: Target) -> dict[str, str]:
-    headers = {
-        "Content-Type": "application/json",
-        "Accept-Encoding": "identity",
-        "User-Agent": "promptstone",
-    }
-    if target.api_key:
-        headers["Authorization"] = f"Bearer {target.api_key}"
-    return headers
 
 
 def read_vectors(raw: bytes | bytearray, count: int) -> list[Vector]:

@@ -46,6 +46,30 @@ def enqueue(session: Session, kind: str, ref: str) -> Job:
     return job
 
 
+class OpenJob(NamedTuple):
+    """A job that has not ended; `here` says that its owner was of this machine and data folder."""
+
+    ref: str
+    here: bool
+    expired: bool
+
+
+def open_jobs(session: Session, kind: str, data: Path, ref: str | None = None) -> list[OpenJob]:
+    """Jobs of a kind, oldest first: `expired` ones are queued or their owner's lease ran out."""
+    query = select(Job).where(Job.kind == kind, Job.state != "ended").order_by(col(Job.id))
+    if ref is not None:
+        query = query.where(Job.ref == ref)
+    now, here = utcnow(), place(data)
+    return [
+        OpenJob(
+            job.ref,
+            (job.owner or "").startswith(here),
+            job.state == "queued" or job.lease_until is None or job.lease_until < now,
+        )
+        for job in session.exec(query)
+    ]
+
+
 def claim(
     session: Session, kind: str, owner: str, *, ref: str | None = None, dead: bool = False
 ) -> Claim | None:
@@ -89,7 +113,7 @@ def check_fence(session: Session, held: Claim) -> None:
 
 def finish(session: Session, held: Claim) -> None:
     """End the job."""
-    _change(session, held, state="ended", lease_until=None)
+    _change(session, held, state="ended", lease_until=None, owner=None)
 
 
 def release(session: Session, held: Claim) -> None:

@@ -153,7 +153,7 @@ def forget(database: Database, actor: str, kb: str, name: str) -> Removed:
 
 
 def _forget(session: Session, base: KnowledgeBase, document: Document) -> Removed:
-    hashes = set(session.scalars(_column(Chunk.text_hash).where(_mine(Chunk, document))))
+    hashes = set(session.scalars(select(col(Chunk.text_hash)).where(_mine(Chunk, document))))
     chunks = session.scalars(
         select(func.count())
         .select_from(Chunk)
@@ -175,16 +175,14 @@ def _mine(table: Any, document: Document) -> Any:
     return col(table.document_id) == document.id
 
 
-def _column(column: Any) -> Any:
-    return select(column)
-
-
 def _forget_vectors(session: Session, hashes: set[str]) -> None:
     """Vectors of texts that no chunk of any base holds any more."""
     left = sorted(hashes)
     for start in range(0, len(left), _AT_ONCE):
         part = left[start : start + _AT_ONCE]
-        used = set(session.scalars(_column(Chunk.text_hash).where(col(Chunk.text_hash).in_(part))))
+        used = set(
+            session.scalars(select(col(Chunk.text_hash)).where(col(Chunk.text_hash).in_(part)))
+        )
         gone = [text_hash for text_hash in part if text_hash not in used]
         session.connection().execute(delete(Embedding).where(col(Embedding.text_hash).in_(gone)))
 

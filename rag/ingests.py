@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from core.audit import actor_of
 from core.clock import utcnow
 from core.errors import Conflict, NotFound
-from core.jobs import Claim, check_fence, claim, enqueue
-from core.models import Job
+from core.jobs import Claim, check_fence, claim, enqueue, finish, release
 from rag.models import Ingest, IngestItem, KnowledgeBase
 from rag.service import LIVE, get, lock
 from rag.sources import Source
@@ -198,17 +196,6 @@ def take(session: Session, owner: str, ingest_id: str, *, dead: bool = False) ->
     return held
 
 
-def waiting(session: Session) -> list[str]:
-    """Ids of ingests that nobody works on: queued, or their owner's lease has run out."""
-    now = utcnow()
-    query = select(Job).where(Job.kind == KIND, Job.state != "ended").order_by(col(Job.id))
-    return [
-        job.ref
-        for job in session.exec(query)
-        if job.state == "queued" or job.lease_until is None or job.lease_until < now
-    ]
-
-
 def settle(session: Session, held: Claim, state: str, error: str | None = None) -> None:
     """Leave an ingest: `queued` gives it back, any other state ends it. Raises LostLease."""
     check_fence(session, held)
@@ -217,12 +204,7 @@ def settle(session: Session, held: Claim, state: str, error: str | None = None) 
     ingest.ended_at = None if state == "queued" else utcnow()
     session.add(ingest)
     session.flush()
-    job = "queued" if state == "queued" else "ended"
-    session.connection().execute(
-        update(Job)
-        .where(col(Job.id) == held.job_id)
-        .values(state=job, owner=None, lease_until=None)
-    )
+    (release if state == "queued" else finish)(session, held)
 
 
 def first_of_base(session: Session, ingest_id: str) -> str:

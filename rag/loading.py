@@ -2,10 +2,11 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlmodel import Session, col
 
 from core.locks import FileLock
@@ -124,8 +125,9 @@ def _rows(
     return sorted(rows, key=lambda row: row.document)
 
 
-class FoundChunk(NamedTuple):
-    """A chunk as a hit shows it; `given` is its parent's text where it has one, else its own."""
+@dataclass(frozen=True)
+class FoundChunk:
+    """A chunk as it is shown; a model is given `given`: its parent's text where it has one."""
 
     chunk_id: str
     document_id: str
@@ -145,19 +147,29 @@ def found_chunks(session: Session, chunk_ids: Sequence[str]) -> Mapping[str, Fou
     found: dict[str, FoundChunk] = {}
     for start in range(0, len(chunk_ids), _AT_ONCE):
         query = (
-            select(Chunk, col(Document.name), col(Document.meta), col(DocumentVersion.title))
+            select(
+                Chunk,
+                col(Document.name),
+                col(Document.meta),
+                col(DocumentVersion.title),
+                func.substr(
+                    col(DocumentVersion.text),
+                    col(Chunk.parent_start) + 1,
+                    col(Chunk.parent_end) - col(Chunk.parent_start),
+                ),
+            )
             .join(Document, col(Document.id) == col(Chunk.document_id))
             .join(DocumentVersion, col(DocumentVersion.id) == col(Chunk.version_id))
             .where(col(Chunk.id).in_(chunk_ids[start : start + _AT_ONCE]))
         )
-        for chunk, name, meta, title in session.execute(query):
+        for chunk, name, meta, title, parent in session.execute(query):
             found[chunk.id] = FoundChunk(
                 chunk.id,
                 chunk.document_id,
                 name,
                 title,
                 chunk.text,
-                _given(session, chunk),
+                chunk.text if chunk.edited else parent or chunk.text,
                 chunk.start,
                 chunk.end,
                 chunk.page,
@@ -165,12 +177,3 @@ def found_chunks(session: Session, chunk_ids: Sequence[str]) -> Mapping[str, Fou
                 meta,
             )
     return found
-
-
-def _given(session: Session, chunk: Chunk) -> str:
-    if chunk.parent_start is None or chunk.edited:
-        return chunk.text
-    text = session.scalar(
-        select(col(DocumentVersion.text)).where(col(DocumentVersion.id) == chunk.version_id)
-    )
-    return (text or "")[chunk.parent_start : chunk.parent_end] or chunk.text

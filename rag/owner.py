@@ -4,12 +4,9 @@ import os
 import threading
 from pathlib import Path
 
-from sqlmodel import select
-
 from core.database import Database
-from core.jobs import Claim, place
+from core.jobs import Claim, open_jobs, place
 from core.locks import FileLock, holder_note
-from core.models import Job
 from rag import ingests
 from rag.embedders import Embedder
 from rag.ingest import ACTOR, Stopped, run_ingest
@@ -28,14 +25,9 @@ def next_ingest(database: Database) -> str | None:
     """The oldest ingest that nobody works on, by id."""
     data = database.settings.data
     with database.read_scope() as session:
-        known = set(ingests.waiting(session))
-        query = select(Job).where(Job.kind == ingests.KIND, Job.state != "ended")
-        jobs = sorted(session.exec(query), key=lambda job: job.id)
-    for job in jobs:
-        here = (job.owner or "").startswith(place(data))
-        if job.ref in known or (here and not has_owner(data, job.ref)):
-            return job.ref
-    return None
+        jobs = open_jobs(session, ingests.KIND, data)
+    free = (job.ref for job in jobs if job.expired or (job.here and not has_owner(data, job.ref)))
+    return next(free, None)
 
 
 def own_and_run(
@@ -54,10 +46,7 @@ def own_and_run(
 
 
 def _claim(database: Database, ingest_id: str) -> Claim | None:
-    here = place(database.settings.data)
+    data = database.settings.data
     with database.session_scope(ACTOR) as session:
-        job = session.exec(
-            select(Job).where(Job.kind == ingests.KIND, Job.ref == ingest_id, Job.state != "ended")
-        ).first()
-        dead = job is not None and (job.owner or "").startswith(here)
-        return ingests.take(session, f"{here}:{os.getpid()}", ingest_id, dead=dead)
+        dead = any(job.here for job in open_jobs(session, ingests.KIND, data, ingest_id))
+        return ingests.take(session, f"{place(data)}:{os.getpid()}", ingest_id, dead=dead)

@@ -14,7 +14,7 @@ from core.database import Database
 from core.errors import Invalid, Unavailable
 from rag.access import Allowed, rule_of
 from rag.embedders import Embedder, Reranker, open_reranker
-from rag.loading import IndexKey, LoadedIndex, found_chunks, index_key, load_index
+from rag.loading import FoundChunk, IndexKey, LoadedIndex, found_chunks, index_key, load_index
 from rag.models import KnowledgeBase, Snapshot
 from rag.opening import open_for
 from rag.search import Hit, reranked, search
@@ -27,20 +27,10 @@ VECTORS_KEPT = 2048
 
 
 @dataclass(frozen=True)
-class FoundHit:
-    """A hit with what is shown of it; `given` is what a model is given: the parent, or `text`."""
+class FoundHit(FoundChunk):
+    """A chunk with why it was found."""
 
     hit: Hit
-    document_id: str
-    document: str
-    title: str
-    text: str
-    given: str
-    start: int
-    end: int
-    page: int | None
-    headings: tuple[str, ...]
-    metadata: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -220,16 +210,10 @@ class Searcher:
         with self._database.read_scope() as session:
             chunks = found_chunks(session, [hit.chunk_id for hit in hits])
         return tuple(
-            FoundHit(hit, **{name: getattr(chunk, name) for name in _SHOWN})
+            FoundHit(**vars(chunk), hit=hit)
             for hit in hits
             if (chunk := chunks.get(hit.chunk_id)) is not None
         )
-
-
-_SHOWN = (
-    "document_id", "document", "title", "text", "given", "start", "end", "page", "headings",
-    "metadata",
-)  # fmt: skip
 
 
 class Ranked(NamedTuple):

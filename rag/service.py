@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, func
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from core.audit import actor_of, record
@@ -156,18 +156,6 @@ def save_cleaning(session: Session, base_id: str, settings: Mapping[str, Any]) -
     base.cleaning, base.updated_at = dict(settings), utcnow()
     session.add(base)
     session.flush()
-
-
-def count_documents(session: Session, base_id: str) -> int:
-    """Documents of the newest snapshot."""
-    query = select(func.count()).select_from(DocumentVersion)
-    return session.exec(
-        query.where(
-            DocumentVersion.base_id == base_id,
-            col(DocumentVersion.added_in).is_not(None),
-            col(DocumentVersion.removed_in).is_(None),
-        )
-    ).one()
 
 
 def delete_base(session: Session, base_id: str) -> None:

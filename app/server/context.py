@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 from connectors.generate import Generations
@@ -11,6 +10,7 @@ from core.database import Database
 from core.models import User
 from core.settings import Settings
 from core.users import session_user
+from rag.searchers import close_searcher, searcher_of
 
 if TYPE_CHECKING:
     from rag.searching import Searcher
@@ -30,17 +30,14 @@ class Context:
         """Name of the session cookie."""
         return cookie_name(self.settings)
 
-    @cached_property
+    @property
     def searcher(self) -> "Searcher":
-        """Indexes and embedders of knowledge bases, one set a process; ends with the context."""
-        from rag.searching import Searcher
-
-        return Searcher(self.database)
+        """Indexes and embedders of knowledge bases, shared with runs; ends with the context."""
+        return searcher_of(self.database)
 
     def close(self) -> None:
         """End what the context started itself."""
-        if "searcher" in vars(self):
-            self.searcher.close()
+        close_searcher(self.database)
 
     def signed_in(self, cookies: Mapping[str, str]) -> User | None:
         """Who these cookies sign in, as the database says now."""

@@ -13,7 +13,7 @@ from sqlmodel import Session, col, select
 
 from core.clock import utcnow
 from core.database import Database
-from core.jobs import LEASE_SECONDS, Claim, check_fence, claim, place
+from core.jobs import LEASE_SECONDS, Claim, check_fence, claim, finish, open_jobs, place, release
 from core.locks import FileLock, holder_note
 from core.models import Job
 from evalsets.models import Attempt, Cell, Run
@@ -66,7 +66,9 @@ def owned(
     The `flock` is held until the block ends.
     """
     data = database.settings.data
-    for candidate in _candidates(database, run_id, place(data)):
+    with database.read_scope() as session:
+        candidates = open_jobs(session, KIND, data, run_id)
+    for candidate in candidates:
         lock = run_lock(data, candidate.ref)
         free = lock.try_acquire(str(os.getpid()))
         try:
@@ -80,28 +82,6 @@ def owned(
         finally:
             lock.release()
     yield None
-
-
-class _Candidate(NamedTuple):
-    ref: str
-    here: bool
-    expired: bool
-
-
-def _candidates(database: Database, run_id: str | None, here: str) -> list[_Candidate]:
-    query = select(Job).where(Job.kind == KIND, Job.state != "ended").order_by(col(Job.id))
-    if run_id is not None:
-        query = query.where(Job.ref == run_id)
-    now = utcnow()
-    with database.read_scope() as session:
-        return [
-            _Candidate(
-                job.ref,
-                (job.owner or "").startswith(here),
-                job.lease_until is None or job.lease_until < now,
-            )
-            for job in session.exec(query)
-        ]
 
 
 def _take(database: Database, run_id: str, dead: bool, lease: float) -> Owned | None:
@@ -195,12 +175,7 @@ def leave(database: Database, held: Claim, end: End) -> None:
         mark_interrupted(session, run)
         _count_attempts(session, run.id)
         settle(session, run, end.status, end.reason)
-        state = "queued" if end.again else "ended"
-        session.connection().execute(
-            update(Job)
-            .where(col(Job.id) == held.job_id)
-            .values(state=state, owner=None, lease_until=None)
-        )
+        (release if end.again else finish)(session, held)
 
 
 def settle(session: Session, run: Run, status: str, reason: str | None) -> None:

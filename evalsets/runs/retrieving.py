@@ -1,14 +1,9 @@
-"""Passages for cells: searched beside the event loop and outside of transactions, then rendered.
-
-One searcher serves a database in a process: its indexes and the embedder are loaded once.
-"""
+"""Passages for cells: searched beside the event loop and outside of transactions, then rendered."""
 
 import asyncio
 import logging
-import threading
-import weakref
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from core.database import Database
 from core.errors import NotFound, PromptstoneError
@@ -16,14 +11,10 @@ from evalsets.runs.manifest import Arm
 from evalsets.runs.prepare import Rendered, Unrunnable, arender_requests, bound, render_requests
 from rag.answer import Retrieval, Source, query_of, retrieve, with_passages
 from rag.models import KnowledgeBase
-
-if TYPE_CHECKING:
-    from rag.searching import Searcher
+from rag.searchers import searcher_of
 
 KIND = "retrieval"
 """Why a cell failed whose passages could not be found."""
-_LOCK = threading.Lock()
-_SEARCHERS: "weakref.WeakKeyDictionary[Database, Searcher]" = weakref.WeakKeyDictionary()
 log = logging.getLogger("promptstone.runs")
 
 
@@ -122,17 +113,3 @@ def _named(database: Database, retrieval: Retrieval) -> Retrieval:
             param="kb",
         )
     return retrieval.model_copy(update={"kb": base.name})
-
-
-def searcher_of(database: Database) -> "Searcher":
-    """The one searcher of a database in this process; its embedders end with the database."""
-    with _LOCK:
-        known = _SEARCHERS.get(database)
-        if known is None:
-            from rag.searching import Searcher  # numpy and embedders: half a second
-
-            # By a proxy, so that the searcher does not keep alive what it ends with.
-            known = Searcher(cast(Database, weakref.proxy(database)))
-            _SEARCHERS[database] = known
-            weakref.finalize(database, known.close)
-    return known

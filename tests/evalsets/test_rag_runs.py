@@ -22,7 +22,7 @@ from evalsets.runs.cell_detail import cell_detail
 from evalsets.runs.exports import export_run
 from evalsets.runs.manifest import Manifest
 from evalsets.runs.request import fit, resolve
-from evalsets.runs.retrieving import prepare_cases, searcher_of
+from evalsets.runs.retrieving import prepare_cases
 from evalsets.runs.service import RunRequest, plan, retry
 from evalsets.verdicts.service import verdict
 from prompts import service as prompts
@@ -34,6 +34,7 @@ from rag.documents import forget
 from rag.embedders import Embedder
 from rag.marks import mark
 from rag.models import Chunk, Document
+from rag.searchers import searcher_of
 from tests.support.bases import ACTOR as FILLER
 from tests.support.bases import fill, make_base, packaged
 from tests.support.running import (
