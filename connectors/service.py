@@ -17,6 +17,7 @@ from connectors.parameters import refusal_of
 from connectors.prices import Price, cost, price_of
 from connectors.tokens import count_messages
 from connectors.wire import Message, Target, Usage
+from core import drafts
 from core.audit import actor_of, record
 from core.canonical import Json
 from core.clock import utcnow
@@ -98,6 +99,7 @@ def add_model(
     row.updated_at = utcnow()
     session.add(row)
     session.flush()
+    drafts.touch(session, "model", name, name)
     record(session, "model.save", name, {"origin": host_of(settings), "model": settings.model})
     return _public(row)
 
@@ -121,6 +123,7 @@ def remove_model(session: Session, name: str) -> None:
     if settings.secret_id:
         remove_secret(session, settings.secret_id)
     session.delete(row)
+    drafts.forget(session, "model", name)
     record(session, "model.remove", name, {"origin": host_of(settings)})
 
 

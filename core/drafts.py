@@ -1,5 +1,6 @@
 """What a person typed but did not save, and what they touched last."""
 
+from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from core.audit import actor_of
@@ -32,6 +33,13 @@ def touch(session: Session, kind: str, ref: str, title: str) -> None:
     """Remember that the session's actor worked on an object."""
     session.merge(Recent(actor=actor_of(session), kind=kind, ref=ref, title=title, at=utcnow()))
     session.flush()
+
+
+def forget(session: Session, kind: str, ref: str) -> None:
+    """An object is gone: nobody is led to it any more."""
+    session.connection().execute(
+        delete(Recent).where(col(Recent.kind) == kind, col(Recent.ref) == ref)
+    )
 
 
 def recent(session: Session, actor: str, limit: int = 8) -> list[Recent]:

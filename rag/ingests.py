@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
 
+from core import drafts
 from core.audit import actor_of
 from core.clock import utcnow
 from core.errors import Conflict, NotFound
 from core.jobs import Claim, check_fence, claim, enqueue, finish, release
 from rag.models import Ingest, IngestItem, KnowledgeBase
-from rag.service import LIVE, get, lock
+from rag.service import LIVE, RECENT, get, lock
 from rag.sources import Source
 
 KIND = "ingest"
@@ -84,7 +85,7 @@ def start_add(
             IngestItem(ingest_id=ingest.id, position=position, name=name, path="", state="vanished")
         )
     enqueue(session, KIND, ingest.id)
-    session.flush()
+    drafts.touch(session, RECENT, base.name, base.name)
     return ingest
 
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
+from core import drafts
 from core.audit import actor_of, record
 from core.clock import utcnow
 from core.errors import Conflict, NotFound
@@ -24,6 +25,9 @@ from rag.models import (
     Mark,
     Snapshot,
 )
+
+RECENT = "kb"
+"""The kind of a base among what a person touched last."""
 
 
 class EmbedderIdentity(NamedTuple):
@@ -77,7 +81,7 @@ def create(
     session.add(base)
     session.flush()
     session.add(_first_snapshot(base))
-    session.flush()
+    drafts.touch(session, RECENT, name, name)
     return base
 
 
@@ -147,7 +151,7 @@ def save_retrieval(session: Session, base_id: str, settings: Mapping[str, Any]) 
     base.retrieval, base.updated_at = dict(settings), utcnow()
     record(session, "kb.settings", base.name, {"retrieval": dict(settings)})
     session.add(base)
-    session.flush()
+    drafts.touch(session, RECENT, base.name, base.name)
 
 
 def save_cleaning(session: Session, base_id: str, settings: Mapping[str, Any]) -> None:
@@ -180,4 +184,5 @@ def delete_base(session: Session, base_id: str) -> None:
     connection.execute(delete(KnowledgeBase).where(col(KnowledgeBase.id) == base_id))
     used = select(Chunk.id).where(col(Chunk.text_hash) == col(Embedding.text_hash))
     connection.execute(delete(Embedding).where(~used.exists()))
+    drafts.forget(session, RECENT, base.name)
     record(session, "kb.delete", base.name, {})

@@ -5,9 +5,6 @@ import streamlit as st
 from app.workspace.components import access, attention, header, navigation, numbers, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
-from core.drafts import recent
-
-KINDS = {"prompt": "prompts", "dataset": "datasets", "run": "runs", "model": "models"}
 
 
 def first_start(steps: attention.Steps) -> None:
@@ -49,16 +46,16 @@ def _start() -> None:
 
 def continue_with() -> None:
     with access.reading() as session:
-        touched = [row for row in recent(session, access.actor(), 8) if row.kind in KINDS]
+        touched = navigation.touched(session, access.actor(), 8)
     if not touched:
         return
     st.subheader(t("home.continue"), anchor=False)
     with st.grid("auto", min_column_width=220, gap="xsmall"):
         for row in touched:
             with st.container(gap=None):
-                page = KINDS[row.kind]
-                url.link(page, plain(row.title), icon=navigation.ICONS[page], id=row.ref)
-                st.caption(f"{t(f'kinds.{row.kind}')} · {plain(numbers.ago(row.at))}")
+                icon = navigation.ICONS[row.page]
+                url.link(row.page, plain(row.title), icon=icon, id=row.ref)
+                st.caption(f"{row.kind} · {plain(numbers.ago(row.at))}")
 
 
 steps = attention.steps()

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import insert, literal, select
 from sqlmodel import Session, col
 
+from core import drafts
 from core.clock import new_id
 from core.errors import Invalid
 from core.jobs import enqueue
@@ -125,6 +126,7 @@ def store(session: Session, actor: str, request: RunRequest, draft: Draft) -> st
     session.flush()
     add_cells(session, run.id, draft.version_id, len(manifest.arms), manifest.repeats, draft.cases)
     enqueue(session, KIND, run.id)
+    drafts.touch(session, "run", run.id, run.title or f"{run.dataset}@{run.dataset_version}")
     return run.id
 
 

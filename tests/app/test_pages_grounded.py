@@ -8,9 +8,12 @@ import pytest
 from sqlmodel import select
 
 from core.database import Database
+from evalsets.datasets import service as datasets
+from evalsets.datasets.edits import typed_cases
 from evalsets.models import Answer, Cell, Run
 from prompts import service as prompts
 from prompts.content import MessageTemplate, PromptContent
+from rag import service as bases
 from rag.embedders import Embedder
 from tests.support.bases import fill, make_base, packaged
 from tests.support.pages import page, words
@@ -96,3 +99,45 @@ def test_a_prompt_is_tried_on_a_base_and_names_its_passages(
         assert time.monotonic() < deadline, labels
         again.run()
     assert "cats" in labels
+
+
+def test_a_run_is_planned_over_a_base_and_settings_that_differ_make_arms(
+    workspace, sqlite_db: Database, embedder: Embedder, tmp_path: Path
+) -> None:
+    with sqlite_db.session_scope("user:admin") as session:
+        content = PromptContent(
+            messages=(MessageTemplate(role="user", content=TEMPLATE),), model="echo"
+        )
+        prompts.push(session, "rag", content)
+        prompts.push(session, "plain", content.model_copy(update={"messages": (
+            MessageTemplate(role="user", content="{{ question }}"),
+        )}))  # fmt: skip
+        datasets.push(session, "asked", typed_cases([{"question": "Who sleeps?"}]))
+    (tmp_path / "cats.md").write_text("# Cats\n\nCats sleep for most of the day.\n")
+    make_base(sqlite_db, embedder)
+    fill(sqlite_db, embedder, tmp_path / "cats.md")
+    found = page("runs", do="plan", prompt="plain@1", dataset="asked")
+    assert "plan_bases" not in {one.key for one in found.multiselect}
+    found = page("runs", do="plan", prompt="rag@1", dataset="asked", kb="docs")
+    assert found.multiselect(key="plan_bases").value == ["docs"]
+    found.multiselect(key="plan_models").set_value(["echo"]).run()
+    assert "for 1 cells" in words(found)
+    found.multiselect(key="plan_retrieval").set_value(["mode=lexical", "mode=dense"]).run()
+    assert "for 2 cells" in words(found)
+    found.multiselect(key="plan_retrieval").set_value(["top_k=0"]).run()
+    assert "greater than or equal to 1" in words(found)
+    found.multiselect(key="plan_retrieval").set_value(["lexical"]).run()
+    assert "is no search setting" in words(found)
+    found.multiselect(key="plan_retrieval").set_value(["mode=lexical", "mode=dense"]).run()
+    found.button(key="plan_start").click().run()
+    with sqlite_db.session_scope("user:admin") as session:
+        run = session.exec(select(Run)).one()
+        base = bases.get(session, "docs")
+        bases.save_retrieval(session, base.id, {"top_k": 4})
+    modes = [arm["retrieval"]["settings"]["mode"] for arm in run.manifest["arms"]]
+    assert modes == ["lexical", "dense"]
+    assert {arm["retrieval"]["base_id"] for arm in run.manifest["arms"]} == {base.id}
+    listed = page("knowledge", id="docs", tab="snapshots")
+    assert "Runs that read from this base" in words(listed)
+    offered = page("home").selectbox(key="goto").options
+    assert {"docs · knowledge base", "asked@1 · run", "asked · dataset"} <= set(offered)

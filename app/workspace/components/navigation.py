@@ -1,11 +1,14 @@
 """Which pages there are, where, and for whom."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
 import streamlit as st
+from sqlmodel import Session
 
-from app.workspace.strings import t
+from app.workspace.strings import raw, t
+from core.drafts import recent
 
 
 class Place(NamedTuple):
@@ -33,9 +36,35 @@ PLACES = (
     Place("models", ":material/memory:", "models", _MAKERS),
     Place("settings", ":material/settings:", "admin", _ADMIN),
 )
+_OBJECTS: Mapping[str, str] = {
+    "prompt": "prompts",
+    "dataset": "datasets",
+    "kb": "knowledge",
+    "run": "runs",
+    "model": "models",
+}
 ICONS: Mapping[str, str] = {place.page: place.icon for place in PLACES}
 FIELDS: Mapping[str, Mapping[str, str]] = {"label": {"w": "label_correction", "t": "label_comment"}}
 """By page: a letter and the key of the field that it focuses."""
+
+
+class Touched(NamedTuple):
+    """An object that a person worked on, and the page that opens it."""
+
+    page: str
+    ref: str
+    title: str
+    kind: str
+    at: datetime
+
+
+def touched(session: Session, actor: str, limit: int) -> list[Touched]:
+    """What a person worked on last, newest first."""
+    return [
+        Touched(_OBJECTS[row.kind], row.ref, row.title, raw(f"kinds.{row.kind}"), row.at)
+        for row in recent(session, actor, limit)
+        if row.kind in _OBJECTS
+    ]
 
 
 def sections(role: str) -> dict[str, list[st.Page]]:

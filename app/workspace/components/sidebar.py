@@ -10,14 +10,12 @@ from app.workspace.components import access, navigation, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from connectors.demo import demo_state
-from core.drafts import recent
 from core.models import User
 from core.users import set_language
 from evalsets.runs.worker_note import worker_alive
 
 _ASSETS = Path(__file__).parent.parent / "assets"
 _GOTO = "goto"
-_KINDS = {"prompt": "prompts", "dataset": "datasets", "run": "runs", "model": "models"}
 _NAMES = {"en": "EN", "zh": "中文"}
 
 
@@ -31,11 +29,11 @@ def draw(user: User) -> None:
 
 def _goto(user: User) -> None:
     with access.reading() as session:
-        touched = [row for row in recent(session, access.actor(), 200) if row.kind in _KINDS]
+        touched = navigation.touched(session, access.actor(), 200)
     pages = [p.page for p in navigation.PLACES if user.role in p.roles]
     titles = {page: raw(f"navigation.{page}") for page in pages}
     for row in touched:
-        titles[f"{_KINDS[row.kind]}?{row.ref}"] = f"{row.title} · {raw(f'kinds.{row.kind}')}"
+        titles[f"{row.page}?{row.ref}"] = f"{row.title} · {row.kind}"
     chosen = st.session_state.get(_GOTO)
     if chosen in titles:
         st.session_state[_GOTO] = None

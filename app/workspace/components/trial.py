@@ -59,7 +59,7 @@ def draw(copy: Working, report: VariableReport | None) -> None:
         if st.button(t("prompts.run_dataset"), key="trial_dataset", icon=":material/grid_on:"):
             from app.workspace.tabs import runs_plan
 
-            runs_plan.go(prompt=f"{copy.name}@{copy.based_on}", model=model.name)
+            runs_plan.go(prompt=f"{copy.name}@{copy.based_on}", model=model.name, kb=copy.kb)
     if found is not None:
         _answer(copy, found)
     with st.container(horizontal=True):

@@ -1,6 +1,7 @@
 """Which runs used an object."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import String, cast
 from sqlmodel import Session, col, select
@@ -14,7 +15,7 @@ _LOOK_BACK = 200
 
 def arm_names(run: Run) -> str:
     """The arms of a run in one line."""
-    return ", ".join(str(arm["name"]) for arm in run.manifest.get("arms", []))
+    return ", ".join(str(arm["name"]) for arm in _arms(run))
 
 
 def runs_of_prompt(session: Session, name: str) -> list[Run]:
@@ -25,6 +26,15 @@ def runs_of_prompt(session: Session, name: str) -> list[Run]:
 def runs_of_model(session: Session, name: str) -> list[Run]:
     """The newest runs with an arm on this model."""
     return [run for run in _recent(session, name) if _has(run, "model", name)]
+
+
+def runs_of_base(session: Session, base_id: str) -> list[Run]:
+    """The newest runs with an arm that reads from this base."""
+    return [
+        run
+        for run in _recent(session, base_id)
+        if any((arm.get("retrieval") or {}).get("base_id") == base_id for arm in _arms(run))
+    ]
 
 
 def runs_of_dataset(session: Session, name: str) -> list[Run]:
@@ -40,8 +50,11 @@ def _recent(session: Session, name: str) -> list[Run]:
 
 
 def _has(run: Run, part: str, name: str) -> bool:
-    arms = run.manifest.get("arms", [])
-    return any((arm.get(part) or {}).get("name") == name for arm in arms)
+    return any((arm.get(part) or {}).get("name") == name for arm in _arms(run))
+
+
+def _arms(run: Run) -> list[dict[str, Any]]:
+    return run.manifest.get("arms", [])
 
 
 def runs_table(key: str, runs: Sequence[Run], alt: str) -> None:

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.workspace.components import access, numbers, table, url
+from app.workspace.components import access, numbers, table, url, uses
 from app.workspace.components.knowledge_rights import View
 from app.workspace.strings import raw, t
 from rag import snapshots
@@ -16,8 +16,8 @@ COLUMNS = ("snapshot", "message", "documents", "chunks", "author", "when")
 def draw(seen: View) -> None:
     with access.reading() as session:
         found = snapshots.list_snapshots(session, seen.base.id)
-    before = url.get("before")
-    below = [one for one in found if before is None or one.number < int(before)]
+    before = url.get("before") or ""
+    below = [one for one in found if not before.isdecimal() or one.number < int(before)]
     shown = below[: table.PAGE]
     with st.container(horizontal=True):
         st.button(
@@ -39,6 +39,11 @@ def draw(seen: View) -> None:
     _pager(len(below) > table.PAGE, shown)
     if len(found) > 1:
         _difference(seen, found)
+    with access.reading() as session:
+        used = uses.runs_of_base(session, seen.base.id)
+    if used:
+        st.subheader(t("knowledge.used"), anchor=False)
+        uses.runs_table("base_used", used[: table.PAGE], raw("knowledge.used"))
 
 
 def _is_newest(seen: View, row: object) -> bool:

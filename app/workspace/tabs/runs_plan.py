@@ -6,7 +6,7 @@ import streamlit as st
 from pydantic import ValidationError
 
 from app.server import context
-from app.workspace.components import access, choices, drawer, judges, numbers, url
+from app.workspace.components import access, choices, drawer, judges, numbers, plan_bases, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.clock import new_id
@@ -40,6 +40,7 @@ def _body() -> None:
         t("runs.models"), offered.models, default=offered.proposed_models, key="plan_models",
         placeholder=raw("runs.choose"),
     )  # fmt: skip
+    reading_from = st.container()
     place = offered.datasets.index(offered.proposed_dataset) if offered.proposed_dataset else None
     dataset = st.selectbox(t("runs.dataset"), offered.datasets, index=place, key="plan_dataset")
     evaluators = st.multiselect(
@@ -64,10 +65,13 @@ def _body() -> None:
         return
     saved = choices.saved_evaluators() | ({choices.NEW_JUDGE: judge} if judge else {})
     try:
+        with reading_from:
+            reading = plan_bases.draw(prompts)
         request = runs.RunRequest(
             prompts=tuple(prompts),
             models=tuple(models),
             dataset=dataset,
+            **reading._asdict(),
             repeats=repeats,
             limit=limit,
             budget=None if not budget else Decimal(str(budget)),
