@@ -10,16 +10,18 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 setup: .venv/.setup
 
+# pip compiles on one core and everything: of the largest packages few files are ever imported.
 .venv/.setup: requirements/base.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/pip install -q --no-deps --require-hashes -r requirements/base.txt
-	$(BIN)/pip install -q torch==$(TORCH)
+	$(BIN)/pip install -q --no-compile --no-deps --require-hashes -r requirements/base.txt
+	$(BIN)/pip install -q --no-compile torch==$(TORCH)
 	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
+	$(BIN)/python -m compileall -q -j 0 -x '/(torch|transformers|sympy)/' .venv/lib
 	$(BIN)/python -m connectors.fetch_demo
 	touch $@
 
 .venv/.setup-test: requirements/test.txt .venv/.setup
-	$(BIN)/pip install -q --no-deps --require-hashes -r requirements/test.txt
+	$(BIN)/pip install -q --no-compile --no-deps --require-hashes -r requirements/test.txt
 	command -v npm > /dev/null && npm install --silent --no-audit --no-fund --prefix .venv/npm axe-core@4.10.3 || true
 	touch $@
 

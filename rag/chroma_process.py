@@ -37,7 +37,7 @@ class ChromaProcess:
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
         self._lock = threading.Lock()
         self._child = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(WORKER), str(_OURS), str(files)],
+            [sys.executable, "-I", str(WORKER), str(_OURS), str(files)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

@@ -42,7 +42,7 @@ class _Child:
     def __init__(self, spec: Spec) -> None:
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
         self.process = subprocess.Popen(
-            [sys.executable, "-I", "-B", str(WORKER), str(_OURS)],
+            [sys.executable, "-I", str(WORKER), str(_OURS)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

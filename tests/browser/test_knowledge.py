@@ -2,7 +2,6 @@
 
 import http.server
 import re
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -16,13 +15,11 @@ from core.settings import Settings
 from rag.documents import iter_documents
 from rag.ingests import progress, recent
 from rag.service import get
+from tests.support.axe import in_both_schemes, source
 from tests.support.browser import Server, at_rest, settled
 
 pytestmark = pytest.mark.browser
 
-AXE = Path(sys.prefix) / "npm/node_modules/axe-core/axe.min.js"
-# Streamlit's own sidebar navigation puts other elements into its lists.
-KNOWN = {"list", "listitem"}
 CATS = "# Cats\n\nCats sleep for most of the day.\n\n## Food\n\nA cat eats fish and meat.\n"
 TRAINS = "# Trains\n\nThe night train to Vienna leaves at nine.\n"
 
@@ -189,23 +186,14 @@ def test_a_folder_keeps_its_paths_and_what_vanished_is_listed(
     assert {"a.md", "in/b.md"} <= names(server)
 
 
-@pytest.mark.skipif(not AXE.exists(), reason="axe-core is missing: install npm, run `make test`")
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_tab_has_a_serious_finding(trip: Page, server: Server, scheme: str):
-    trip.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-    found: dict[str, list[str]] = {}
+def test_no_tab_has_a_serious_finding(trip: Page, server: Server):
+    axe = source()
+    found: dict[str, dict[str, list[str]]] = {}
     for query in ("", "id=animals", "id=animals&tab=search&ask=cat", "id=animals&tab=quality",
                   "id=animals&tab=settings", "id=animals&tab=snapshots"):  # fmt: skip
         trip.goto(f"{server.url}/knowledge?{query}")
         at_rest(trip)
-        trip.evaluate(AXE.read_text())
-        result = trip.evaluate("axe.run(document, {resultTypes: ['violations']})")
-        problems = [
-            f"{one['id']}: {one['nodes'][0]['html'][:160]}"
-            for one in result["violations"]
-            if one["impact"] in ("serious", "critical") and one["id"] not in KNOWN
-        ]
-        if problems:
+        if problems := in_both_schemes(trip, axe):
             found[query] = problems
     assert found == {}
 
@@ -221,7 +209,6 @@ def test_documents_do_nothing(trip: Page, server: Server, bait: Bait, tmp_path: 
     page.on("dialog", noted)
     page.goto(f"{server.url}/knowledge?id=animals")
     settled(page)
-    page.context.route(f"{bait.url}/**", lambda route: route.continue_())
     add(page, server, bait.texts(), tmp_path)
     for query in (
         "id=animals&q=hostile",
