@@ -55,7 +55,7 @@ def continue_with() -> None:
             with st.container(gap=None):
                 icon = navigation.ICONS[row.page]
                 url.link(row.page, plain(row.title), icon=icon, id=row.ref)
-                st.caption(f"{row.kind} · {plain(numbers.ago(row.at))}")
+                st.caption(plain(f"{row.kind} · {numbers.ago(row.at)}"))
 
 
 steps = attention.steps()

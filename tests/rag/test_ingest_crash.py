@@ -108,11 +108,14 @@ def _clean(data: Path, template: Path) -> Database:
 
 
 def _kill(db: Database, ingest_id: str) -> int:
+    """Kill at random moments of a child's life, the early ones first: later ones end the work."""
     rng = random.Random(2)
     kills = 0
-    while kills < KILLS and outcome(db, ingest_id).state in LIVE:
+    for moment in sorted(rng.uniform(0.3, 4) for _ in range(KILLS)):
+        if outcome(db, ingest_id).state not in LIVE:
+            break
         child = working_child(db, ingest_id)
-        time.sleep(rng.uniform(0.3, 4))
+        time.sleep(moment)
         child.kill()
         child.wait()
         kills += 1

@@ -27,6 +27,7 @@ ENTRIES = {
     "app/workspace/components/trial.py": "the Run button of the editor and its estimate",
     "app/workspace/components/trial_base.py": "what a base is asked for, in the Run panel",
     "app/workspace/tabs/prompts_drawers.py": "the drawer that imports prompt files",
+    "app/workspace/components/plan_bases.py": "whether a planned run reads from bases",
     "app/workspace/tabs/prompts_edit.py": "the variables beside the editor",
     "evalsets/runs/grounding.py": "which arms of a run take passages",
     "evalsets/runs/prepare.py": "plans, cells, exports and the inspector of a run",
