@@ -1,22 +1,19 @@
-"""A snapshot's index and what is shown of its chunks, read from SQL."""
+"""A snapshot's index, read from SQL."""
 
 import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlmodel import Session, col
 
 from core.locks import FileLock
 from core.settings import Settings
 from rag.index import BaseIndex, IndexRow, build_index
 from rag.meta_index import MetaIndex
-from rag.models import Chunk, Document, DocumentVersion, Embedding, KnowledgeBase, Snapshot
+from rag.models import Chunk, Document, Embedding, KnowledgeBase, Snapshot
 from rag.snapshots import visible
-
-_AT_ONCE = 500
 
 
 class IndexKey(NamedTuple):
@@ -123,57 +120,3 @@ def _rows(
         rows.append(IndexRow(chunk, places[document], vector, terms, parent))
     # Equal scores stand in this order, which two builds of the same files share.
     return sorted(rows, key=lambda row: row.document)
-
-
-@dataclass(frozen=True)
-class FoundChunk:
-    """A chunk as it is shown; a model is given `given`: its parent's text where it has one."""
-
-    chunk_id: str
-    document_id: str
-    document: str
-    title: str
-    text: str
-    given: str
-    start: int
-    end: int
-    page: int | None
-    headings: tuple[str, ...]
-    metadata: dict[str, Any]
-
-
-def found_chunks(session: Session, chunk_ids: Sequence[str]) -> Mapping[str, FoundChunk]:
-    """Chunks by id; one that was removed meanwhile is missing."""
-    found: dict[str, FoundChunk] = {}
-    for start in range(0, len(chunk_ids), _AT_ONCE):
-        query = (
-            select(
-                Chunk,
-                col(Document.name),
-                col(Document.meta),
-                col(DocumentVersion.title),
-                func.substr(
-                    col(DocumentVersion.text),
-                    col(Chunk.parent_start) + 1,
-                    col(Chunk.parent_end) - col(Chunk.parent_start),
-                ),
-            )
-            .join(Document, col(Document.id) == col(Chunk.document_id))
-            .join(DocumentVersion, col(DocumentVersion.id) == col(Chunk.version_id))
-            .where(col(Chunk.id).in_(chunk_ids[start : start + _AT_ONCE]))
-        )
-        for chunk, name, meta, title, parent in session.execute(query):
-            found[chunk.id] = FoundChunk(
-                chunk.id,
-                chunk.document_id,
-                name,
-                title,
-                chunk.text,
-                chunk.text if chunk.edited else parent or chunk.text,
-                chunk.start,
-                chunk.end,
-                chunk.page,
-                tuple(chunk.headings),
-                meta,
-            )
-    return found

@@ -14,7 +14,8 @@ from core.database import Database
 from core.errors import Invalid, Unavailable
 from rag.access import Allowed, rule_of
 from rag.embedders import Embedder, Reranker, open_reranker
-from rag.loading import FoundChunk, IndexKey, LoadedIndex, found_chunks, index_key, load_index
+from rag.found import FoundChunk, found_chunks
+from rag.loading import IndexKey, LoadedIndex, index_key, load_index
 from rag.models import KnowledgeBase, Snapshot
 from rag.opening import open_for
 from rag.search import Hit, reranked, search

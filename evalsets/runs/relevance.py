@@ -8,7 +8,7 @@ from sqlmodel import Session
 from core.database import Database
 from evalsets.evaluators.subjects import Relevant
 from evalsets.runs.manifest import Arm
-from rag.loading import found_chunks
+from rag.found import found_chunks
 from rag.marks import marks
 
 Marks = Mapping[tuple[str, str], Sequence[Relevant]]
