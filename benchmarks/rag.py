@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--only", choices=["quality", "ingest", "query"])
     parser.add_argument("--rounds", type=int, help="of ingests (3) and of queries (100)")
-    parser.add_argument("--documents", type=int, default=600, help="of an ingest")
+    parser.add_argument("--documents", type=int, default=2000, help="of an ingest")
     options = parser.parse_args()
     sets = judged_sets(options.data)
     header("onnxruntime", "sentence-transformers", "chromadb", "langchain-chroma", "bm25s")

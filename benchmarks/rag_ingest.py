@@ -58,7 +58,7 @@ def measure_ingest(sets: Sequence[JudgedSet], documents: int, rounds: int) -> No
         for number in range(rounds):
             ours = _ours(Path(root) / f"data{number}", files, embedder)
             bare = _timed_embedding(embedder, ours.texts)
-            size = round(1.2 * statistics.mean(map(len, ours.texts)))
+            size = _like_ours(files, len(ours.texts))
             theirs, pieces = _langchain(Path(root) / f"chroma{number}", files, model, size)
             walls.append(ours.wall)
             agains.append(ours.again)
@@ -122,6 +122,17 @@ def _timed_embedding(embedder: Embedder, texts: list[str]) -> float:
     started = time.perf_counter()
     embedder.embed(texts)
     return time.perf_counter() - started
+
+
+def _like_ours(files: Sequence[Path], chunks: int) -> int:
+    """Characters a chunk with which LangChain's splitter makes as many of the same text as we do."""
+    texts = [file.read_text(encoding="utf-8") for file in files]
+
+    def made(size: int) -> int:
+        splitter = RecursiveCharacterTextSplitter(chunk_size=size, chunk_overlap=0)
+        return len(splitter.create_documents(texts))
+
+    return min(range(200, 1200, 20), key=lambda size: abs(made(size) - chunks))
 
 
 def _langchain(
