@@ -120,7 +120,7 @@ def _refuse_missing(plan: ArmPlan, cases: int) -> None:
     for name, times in plan.missing.items():
         if cases and times == cases:
             raise Invalid(
-                f"The variable {name!r} of {plan.arm.name} has no value in any case. Map a column "
-                f"to it with --map {name}=COLUMN, or give it a default in the prompt.",
+                f"The variable {name!r} of {plan.arm.name} has no value in any case. Bind a column "
+                f"to it as {name}=COLUMN (--map), or give it a default in the prompt.",
                 param=name,
             )

@@ -1,16 +1,18 @@
 """Runs, labels and verdicts through their pages."""
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from app import example
 from app.workspace.components import labeling
 from core.database import Database
+from evalsets.datasets import service as datasets
 from evalsets.labels.queue_plan import PlanForm, create_queue
 from evalsets.labels.service import Press, checked, item_of, save_label
 from evalsets.models import Label, Run
 from evalsets.runs import service as runs
 from prompts import service
+from prompts.content import MessageTemplate, PromptContent
 from tests.support.pages import page, words
 from tests.support.runs_factory import make_run
 
@@ -292,3 +294,21 @@ def test_cost_per_good_stands_in_the_overview(workspace, sqlite_db):
     rows = found.dataframe[0].value
     assert list(rows["per_good"]) == ["$0.0040", "$0.0040"]
     assert list(rows["cost"]) == ["$0.02", "$0.02"]
+
+
+def test_a_column_of_another_name_is_bound_in_the_plan(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")
+    with sqlite_db.session_scope("user:admin") as session:
+        content = PromptContent(
+            messages=(MessageTemplate(role="user", content="{{ asked_about }}"),), model="echo"
+        )
+        service.push(session, "other", content)
+    found = page("runs", do="plan", prompt="other@1", dataset="news-grid", model="echo")
+    assert "Bind a column to it as asked" in words(found).replace("\\", "")
+    with sqlite_db.read_scope() as session:
+        column = datasets.get(session, "news-grid").columns[0]
+    found.multiselect(key="plan_mapping").set_value([f"asked_about={column}"]).run()
+    found.button(key="plan_start").click().run()
+    with sqlite_db.read_scope() as session:
+        run = session.exec(select(Run).where(col(Run.imported).is_(False))).one()
+    assert run.manifest["arms"][0]["mapping"] == {"asked_about": column}

@@ -43,6 +43,10 @@ def _body() -> None:
     reading_from = st.container()
     place = offered.datasets.index(offered.proposed_dataset) if offered.proposed_dataset else None
     dataset = st.selectbox(t("runs.dataset"), offered.datasets, index=place, key="plan_dataset")
+    mapping = st.multiselect(
+        t("runs.mapping"), [], key="plan_mapping", accept_new_options=True,
+        help=t("runs.mapping_help"), placeholder=raw("runs.mapping_same"),
+    )  # fmt: skip
     evaluators = st.multiselect(
         t("runs.evaluators"), offered.evaluators, key="plan_evaluators", accept_new_options=True,
         help=t("runs.evaluators_help"), placeholder=raw("runs.choose"),
@@ -74,6 +78,7 @@ def _body() -> None:
             **reading._asdict(),
             repeats=repeats,
             limit=limit,
+            mapping=tuple(mapping),
             budget=None if not budget else Decimal(str(budget)),
             evaluators=tuple(choices.evaluator(name, saved) for name in evaluators),
             idempotency_key=st.session_state[FORM],
