@@ -5,6 +5,14 @@ import core.models
 import evalsets.models
 import prompts.models
 import rag.models
+import serving.models
 
-MODULES = (connectors.models, core.models, evalsets.models, prompts.models, rag.models)
+MODULES = (
+    connectors.models,
+    core.models,
+    evalsets.models,
+    prompts.models,
+    rag.models,
+    serving.models,
+)
 """Importing them has put their tables into `core.database.Base.metadata`."""

@@ -157,7 +157,7 @@ def _choices(grounding: Grounding) -> list[_Choice]:
             shown = (
                 f" | {key}={_shown(given[key])}" for key, many in values.items() if len(many) > 1
             )
-            found.append(_Choice(base, _settings(base, given), label + "".join(shown)))
+            found.append(_Choice(base, search_settings(base, given), label + "".join(shown)))
     return found
 
 
@@ -173,8 +173,8 @@ def _shown(value: Json) -> str:
     return value if isinstance(value, str) else canonical_json(value)
 
 
-def _settings(base: FrozenBase, given: Mapping[str, Json]) -> SearchSettings:
-    """The base's own with what was given put over them."""
+def search_settings(base: FrozenBase, given: Mapping[str, Json]) -> SearchSettings:
+    """The base's own with what was given put over them; raises Invalid."""
     values: dict[str, Any] = {**base.saved.model_dump(), **given}
     if isinstance(values["where"], str):
         pairs = read_where(values["where"].split(","))
