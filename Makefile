@@ -36,10 +36,10 @@ lint: .venv/.setup-test
 
 # Database tests run on SQLite and PostgreSQL; faults repeat at about a tenth of `make test-deep`.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-deep: lint
-	PROMPTSTONE_TEST_DEEP=1 $(BIN)/python -m pytest -n 2 --dist loadfile --timeout 3600
+	PROMPTSTONE_TEST_DEEP=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout 3600
 
 format: .venv/.setup-test
 	$(BIN)/ruff check --fix .

@@ -19,6 +19,14 @@ from core.settings import Settings
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "hyp"))
 
 
+_LONG = ("browser/", "crash", "survive", "security/", "torn", "migrate", "acceptance/", "simulation")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: not any(part in item.nodeid for part in _LONG))
+
+
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Path:
     """A fresh data folder."""
