@@ -57,11 +57,12 @@ class ReleaseManifest(BaseModel):
             {
                 **self.model_dump(mode="json", exclude={"prompt", "models"}),
                 "prompt": self.prompt.hash,
-                "models": [_sent(door) for door in self.models],
+                "models": [sent(door) for door in self.models],
             }
         )
 
 
-def _sent(door: FrozenDoor) -> dict[str, Any]:
+def sent(door: FrozenDoor) -> dict[str, Any]:
+    """What of a model and its parameters goes over the wire."""
     settings = door.model.settings.model_dump(mode="json", include=set(_SENT))
     return {**settings, "params": door.params}

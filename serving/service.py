@@ -55,10 +55,12 @@ def create(
     *,
     description: str = "",
     origin: Mapping[str, Any] | None = None,
+    loose: bool = False,
 ) -> App:
     """An app without a release; `origin` is where it came from, such as `{"run", "arm"}`.
 
-    Raises Invalid for a bad name, Conflict for a taken one, NotFound for what settings name.
+    `loose` takes a draft that names what is not here, as that of an imported app does. Raises
+    Invalid for a bad name, Conflict for a taken one, NotFound for what settings name in vain.
     """
     name = check_name(name, "app")
     if find_app(session, name) is not None:
@@ -66,7 +68,8 @@ def create(
             f"There is an app {name!r} already. Choose another name, or change it on its page.",
             param="name",
         )
-    check_references(session, settings)
+    if not loose:
+        check_references(session, settings)
     app = App(
         name=name,
         description=kept_text(description, "description"),

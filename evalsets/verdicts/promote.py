@@ -32,20 +32,21 @@ def promote(
             "it with `promptstone prompt alias`.",
             param="arm",
         )
-    read = verdict(session, run_id, by=by)
-    record_look(session, read)
     return set_alias(
         session,
         prompt["name"],
         prompt["version"],
         alias,
         reason=reason,
-        evidence=_evidence(session, run, arm, verdict_json(read)),
+        evidence=evidence_of(session, run, arm, by=by),
     )
 
 
-def _evidence(session: Session, run: Run, arm: str, found: dict[str, Any]) -> dict[str, Any]:
-    """The verdict as far as it is about the arm."""
+def evidence_of(session: Session, run: Run, arm: str, *, by: str = LABEL) -> dict[str, Any]:
+    """The verdict as far as it is about the arm; reading it counts as a look."""
+    read = verdict(session, run.id, by=by)
+    record_look(session, read)
+    found = verdict_json(read)
     return {
         "run": run.id,
         "arm": arm,
