@@ -1,0 +1,169 @@
+"""Evidence for a promotion: which arms of a run are the release, and whether they pass a gate."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import String, cast
+from sqlmodel import Session, col, select
+
+from core.audit import record
+from core.errors import Conflict, Invalid
+from evalsets.models import Run
+from evalsets.runs.cells import arm_names, get_run
+from evalsets.runs.manifest import Arm, Manifest
+from evalsets.runs.report import gate_figures
+from evalsets.verdicts import promote as verdicts
+from evalsets.verdicts.gates import Gate, GateResult, check_gates, parse_gates
+from evalsets.verdicts.looks import LABEL
+from rag.answer import Retrieval
+from serving.aliases import promote
+from serving.lookup import resolve
+from serving.manifest import FrozenDoor, ReleaseManifest, sent
+from serving.models import AppAliasMove
+
+_LOOK_BACK = 200
+
+
+class RunGate(NamedTuple):
+    """`RUN:EXPR` taken apart: the run that is asked, and what its figures must be."""
+
+    run: str
+    gates: tuple[Gate, ...]
+
+    def __str__(self) -> str:
+        return f"{self.run}:{', '.join(map(str, self.gates))}"
+
+
+class Promotion(NamedTuple):
+    """What came of it: no move where a gate failed, or where the alias stood so already."""
+
+    move: AppAliasMove | None
+    result: GateResult
+
+
+def parse_gate(text: str) -> RunGate:
+    """`01JD…:share_good>=0.8`; raises Invalid."""
+    run, colon, expression = text.partition(":")
+    if not colon or not run.strip() or not expression.strip():
+        raise Invalid(
+            f"{text.strip()[:80]!r} is no gate of a promotion. Write RUN:EXPR, as "
+            "01JD…:share_good>=0.8, with the id that `promptstone run list` shows.",
+            param="gate",
+        )
+    return RunGate(run.strip(), tuple(parse_gates(expression)))
+
+
+def is_release(arm: Arm, release: ReleaseManifest) -> bool:
+    """Whether an arm asked what the release asks: prompt, first model, parameters, passages.
+
+    By content, never by names: an imported release may carry a name that is another prompt here.
+    """
+    if arm.prompt is None or arm.model is None:
+        return False
+    same_prompt = (
+        arm.prompt.hash == release.prompt.hash or arm.prompt.content == release.prompt.content
+    )
+    asked = FrozenDoor(model=arm.model, params=arm.params)
+    return (
+        same_prompt
+        and sent(asked) == sent(release.models[0])
+        and _read(arm.retrieval) == _read(release.retrieval)
+    )
+
+
+def _read(retrieval: Retrieval | None) -> Retrieval | None:
+    """Where passages come from, whoever asks."""
+    return None if retrieval is None else retrieval.model_copy(update={"subject": None})
+
+
+def arms_of(session: Session, release: ReleaseManifest, run_id: str) -> list[str]:
+    """The arms of a completed run that are this release.
+
+    Raises NotFound, Conflict for a run that is not completed, Invalid where no arm is the release.
+    """
+    run = get_run(session, run_id)
+    if run.status != "completed":
+        raise Conflict(
+            f"The run {run_id} is {run.status}, so its figures may still change. Let it complete, "
+            "or name another run."
+        )
+    found = _matching(run, release)
+    if not found:
+        door = release.models[0]
+        base = f" and {_label(release.retrieval)}" if release.retrieval else ""
+        raise Invalid(
+            f"No arm of the run {run_id} is this release, which asks {release.prompt.name}"
+            f"@{release.prompt.version} on {door.model.name} with its own parameters{base}. The "
+            f"run has {'; '.join(arm_names(run))}. Run the release's own arm, or name another run.",
+            param="gate",
+        )
+    return found
+
+
+def _label(retrieval: Retrieval) -> str:
+    return f"the base {retrieval.kb}@{retrieval.snapshot}"
+
+
+def _matching(run: Run, release: ReleaseManifest) -> list[str]:
+    if run.imported:
+        return []
+    arms = Manifest.model_validate(run.manifest).arms
+    return [arm.name for arm in arms if is_release(arm, release)]
+
+
+def proving_runs(session: Session, release: ReleaseManifest, limit: int = 20) -> list[Run]:
+    """Completed runs with an arm that is this release, newest first."""
+    named = cast(col(Run.manifest), String).contains(release.prompt.hash)
+    query = select(Run).where(named, Run.status == "completed").order_by(col(Run.id).desc())
+    found = (run for run in session.exec(query.limit(_LOOK_BACK)) if _matching(run, release))
+    return [run for _, run in zip(range(limit), found, strict=False)]
+
+
+def evidence_of(
+    session: Session, release: ReleaseManifest, run_id: str, *, by: str = LABEL
+) -> dict[str, Any]:
+    """The run's verdict on the arm that is the release; reading it counts as a look."""
+    arm = arms_of(session, release, run_id)[0]
+    return verdicts.evidence_of(session, get_run(session, run_id), arm, by=by)
+
+
+def check(
+    session: Session, release: ReleaseManifest, run_id: str, gates: Sequence[Gate]
+) -> GateResult:
+    """Every gate on every arm of the run that is the release; holds where there is no gate."""
+    arms = arms_of(session, release, run_id)
+    if not gates:
+        return GateResult(True, [])
+    return check_gates(gates, [one for one in gate_figures(session, run_id) if one.arm in arms])
+
+
+def promote_on(
+    session: Session,
+    name: str,
+    ref: str | int,
+    alias: str,
+    gate: RunGate,
+    *,
+    by: str = LABEL,
+    canary: int | None = None,
+    reason: str = "",
+) -> Promotion:
+    """Promote with a run as evidence, unless one of the gates fails; a refusal is audited."""
+    found = resolve(session, name, ref)
+    release = ReleaseManifest.model_validate(found.release.manifest)
+    result = check(session, release, gate.run, gate.gates)
+    evidence = {
+        **evidence_of(session, release, gate.run, by=by),
+        "gate": ", ".join(map(str, gate.gates)) or None,
+        "holds": result.holds,
+    }
+    if result.holds:
+        move = promote(
+            session, name, found.release.number, alias, canary=canary, reason=reason,
+            evidence=evidence,
+        )  # fmt: skip
+        return Promotion(move, result)
+    failed = [failure.sentence for failure in result.failures]
+    detail = {"alias": alias, "release": found.release.number, "gate": str(gate)}
+    record(session, "app.promote_refused", name, {**detail, "failures": failed})
+    return Promotion(None, result)
