@@ -4,6 +4,7 @@ Every sentence ends with its remedy. Pages show it, the CLI prints it and exits 
 the status of `STATUS` in OpenAI's error shape.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 MOST_CHARACTERS = 1500
@@ -53,7 +54,27 @@ class TooLarge(PromptstoneError):
 
 
 class RateLimited(PromptstoneError):
-    """Too many at once; later it works."""
+    """Too many at once; later it works: in `retry_after` seconds, where that is known.
+
+    `headers` are what an HTTP answer says of the limits.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: int | None = None,
+        headers: Sequence[tuple[bytes, bytes]] = (),
+    ) -> None:
+        super().__init__(message, param=param, code=code)
+        self.retry_after = retry_after
+        self.headers = headers
+
+
+class QuotaExhausted(RateLimited):
+    """A budget is used up until its next day."""
 
 
 class Unavailable(PromptstoneError):
@@ -80,6 +101,7 @@ STATUS: dict[type[PromptstoneError], HttpStatus] = {
     Forbidden: HttpStatus(403, "permission_error"),
     TooLarge: HttpStatus(413, "invalid_request_error"),
     RateLimited: HttpStatus(429, "rate_limit_error"),
+    QuotaExhausted: HttpStatus(429, "insufficient_quota"),
     Unavailable: HttpStatus(503, "server_error"),
     LostLease: HttpStatus(409, "server_error"),
 }
