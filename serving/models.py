@@ -112,7 +112,7 @@ class KeyUse(Base, table=True):
     """What was granted to a key in one window, whole numbers that one UPDATE can compare.
 
     `meter`: requests, tokens (a minute) or cost (a day, in 10^-9 US dollars). `window` is the
-    window's number since 1970.
+    window's number since 1970. Rows of past minutes go with the next one.
     """
 
     __tablename__ = "key_uses"
@@ -120,6 +120,19 @@ class KeyUse(Base, table=True):
     meter: str = Field(primary_key=True, max_length=16)
     window: int = Field(sa_column=Column(BigInteger, primary_key=True))
     granted: int = Field(default=0, sa_column=Column(BigInteger, nullable=False))
+
+
+class StreamLease(Base, table=True):
+    """How many streams of a key one process may have open; past `until` they count no more.
+
+    A process that was killed renews nothing, so its streams are free again within the lease.
+    """
+
+    __tablename__ = "stream_leases"
+    key_id: str = Field(foreign_key="api_keys.id", primary_key=True)
+    process: str = Field(primary_key=True, max_length=26)
+    held: int
+    until: datetime = Field(sa_type=Moment)
 
 
 class Trace(Base, table=True):

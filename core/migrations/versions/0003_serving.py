@@ -241,9 +241,22 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("key_id", "meter", "window"),
     )
+    op.create_table(
+        "stream_leases",
+        sa.Column("key_id", sa.String(), nullable=False),
+        sa.Column("process", sa.String(length=26), nullable=False),
+        sa.Column("held", sa.Integer(), nullable=False),
+        sa.Column("until", core.types.Moment(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["key_id"],
+            ["api_keys.id"],
+        ),
+        sa.PrimaryKeyConstraint("key_id", "process"),
+    )
 
 
 def downgrade() -> None:
+    op.drop_table("stream_leases")
     op.drop_table("key_uses")
     with op.batch_alter_table("app_releases", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_app_releases_app_id"))
