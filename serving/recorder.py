@@ -5,34 +5,22 @@ waits is kept in bounded memory and tried again.
 """
 
 import asyncio
-import contextlib
 import logging
 import threading
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, NamedTuple
-
-from sqlalchemy import Connection, or_, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, IntegrityError
-from sqlmodel import SQLModel, col
+from typing import NamedTuple
 
 from core.database import Database
-from core.errors import Invalid
-from serving.models import ApiKey, Trace, TraceContent
 from serving.records import CallRecord
-from serving.trace_rows import bare, clean, content_row, trace_row, weight
+from serving.trace_rows import weight
+from serving.trace_writer import TraceWriter
 
 log = logging.getLogger("promptstone.serving")
 
-REFUSALS = (DataError, IntegrityError, Invalid, ValueError, TypeError, OverflowError)
-"""Errors of values; a database that is gone, full or locked is none of them."""
 MOST_IN_GROUP = 1000
 _LONGEST_PAUSE = 5.0
-_KEY_EVERY = timedelta(minutes=1)
 
 
 class _Waiting(NamedTuple):
@@ -71,7 +59,7 @@ class Recorder:
         most_rows: int = 50_000,
     ) -> None:
         self.counts = Counts()
-        self._database = database
+        self._writer = TraceWriter(database)
         self._group_seconds = group_seconds
         self._most_bytes, self._most_rows = most_bytes, most_rows
         self._bytes = 0
@@ -80,7 +68,6 @@ class Recorder:
         self._changed = threading.Condition()
         self._urgent = self._closed = False
         self._pause = group_seconds
-        self._used: dict[str, datetime] = {}
         self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
         self._thread.start()
 
@@ -154,11 +141,11 @@ class Recorder:
     def _run(self) -> None:
         while (group := self._next_group()) is not None:
             try:
-                self._commit(group)
+                unkept = self._writer.write(group)
             except Exception as error:  # whatever it was, it is tried again
                 self._keep(error)
             else:
-                self._done()
+                self._done(unkept)
 
     def _next_group(self) -> list[CallRecord] | None:
         """What waits, after the time to gather; None when closed."""
@@ -174,8 +161,9 @@ class Recorder:
             self._bytes -= sum(one.weight for one in self._writing.values())
             return [one.record for one in self._writing.values()]
 
-    def _done(self) -> None:
+    def _done(self, unkept: int) -> None:
         with self._changed:
+            self.counts.unkept += unkept
             self.counts.written += len(self._writing)
             self._writing = {}
             self._pause = self._group_seconds
@@ -190,58 +178,3 @@ class Recorder:
             self._writing = {}
             self._pause = min(2 * max(self._pause, 0.05), _LONGEST_PAUSE)
             self._make_room()
-
-    def _commit(self, group: Sequence[CallRecord]) -> None:
-        """Write a group in one transaction; what is refused for its values is cleaned first."""
-        try:
-            self._write(group)
-        except REFUSALS:
-            for start in range(0, len(group), 100):
-                self._commit_clean([clean(one) for one in group[start : start + 100]])
-
-    def _commit_clean(self, group: Sequence[CallRecord]) -> None:
-        try:
-            self._write(group)
-        except REFUSALS as error:
-            if len(group) > 1:
-                half = len(group) // 2
-                self._commit_clean(group[:half])
-                self._commit_clean(group[half:])
-                return
-            log.warning("a call is not kept whole: %s", type(error).__name__)
-            self.counts.unkept += 1
-            with contextlib.suppress(
-                *REFUSALS
-            ):
-                self._write([bare(group[0])])
-
-    def _write(self, group: Sequence[CallRecord]) -> None:
-        used = self._keys_to_touch(group)
-        rows = [trace_row(record) for record in group]
-        contents = [row for record in group if (row := content_row(record)) is not None]
-        with self._database.exclusive_connection() as connection:
-            _insert(connection, Trace, rows)
-            _insert(connection, TraceContent, contents)
-            for key, at in sorted(used.items()):  # in one order: others touch keys, too
-                older = or_(col(ApiKey.last_used_at).is_(None), col(ApiKey.last_used_at) < at)
-                touch = update(ApiKey).where(col(ApiKey.id) == key, older)
-                connection.execute(touch.values(last_used_at=at))
-        self._used.update(used)
-
-    def _keys_to_touch(self, group: Iterable[CallRecord]) -> dict[str, datetime]:
-        """The newest use of keys that were not noted within the last minute."""
-        found: dict[str, datetime] = {}
-        for record in group:
-            key, at = record.key_id, record.at
-            if key is not None:
-                known = self._used.get(key)
-                if known is None or at - known >= _KEY_EVERY:
-                    found[key] = max(at, found.get(key, at))
-        return found
-
-
-def _insert(connection: Connection, table: type[SQLModel], rows: list[dict[str, Any]]) -> None:
-    """Insert rows; one that is there already was committed by a try whose answer was lost."""
-    if rows:
-        made = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-        connection.execute(made.on_conflict_do_nothing(), rows)

@@ -228,7 +228,9 @@ def stopped(db: Database, number: signal.Signals, after: float) -> tuple[dict[st
     assert child.stdout.readline() == "ready\n"
     time.sleep(after)
     child.send_signal(number)
-    lines = child.communicate(timeout=30)[0].splitlines()
+    lines = child.stdout.read().splitlines()
+    child.stdout.close()
+    child.wait(30)
     whole = [line.split() for line in lines if len(line.split()) == 2]
     return {one: float(at) for one, at in whole}, lines[-1]
 
