@@ -4,12 +4,14 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from core.clock import new_id, utcnow
 from core.database import Base
 from core.types import ExactText, Moment, Money
+
+_ASKED = text("review IS NOT NULL")
 
 
 class ServingVersion(Base, table=True):
@@ -148,6 +150,7 @@ class Trace(Base, table=True):
         Index("ix_traces_release", "app_id", "release", "at"),
         Index("ix_traces_rating", "app_id", "rating", "at"),
         Index("ix_traces_at", "at"),
+        Index("ix_traces_review", "review", "at", sqlite_where=_ASKED, postgresql_where=_ASKED),
     )
     id: str = Field(primary_key=True, description="the request id, which sorts by time")
     app_id: str

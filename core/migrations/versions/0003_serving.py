@@ -173,6 +173,13 @@ def upgrade() -> None:
         batch_op.create_index("ix_traces_at", ["at"], unique=False)
         batch_op.create_index("ix_traces_rating", ["app_id", "rating", "at"], unique=False)
         batch_op.create_index("ix_traces_release", ["app_id", "release", "at"], unique=False)
+        batch_op.create_index(
+            "ix_traces_review",
+            ["review", "at"],
+            unique=False,
+            sqlite_where=sa.text("review IS NOT NULL"),
+            postgresql_where=sa.text("review IS NOT NULL"),
+        )
     op.create_table(
         "app_alias_moves",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -266,6 +273,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_app_alias_moves_app_id"))
     op.drop_table("app_alias_moves")
     with op.batch_alter_table("traces", schema=None) as batch_op:
+        batch_op.drop_index("ix_traces_review")
         batch_op.drop_index("ix_traces_release")
         batch_op.drop_index("ix_traces_rating")
         batch_op.drop_index("ix_traces_at")
