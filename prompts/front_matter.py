@@ -101,25 +101,26 @@ def split(text: str) -> SplitFile:
             raise Invalid("The front matter has no end. Close it with a line of three dashes.")
         return SplitFile({}, text, 1)
     before = text.count("\n", 0, found.start("yaml"))
-    settings = _load(found["yaml"], before)
+    settings = load(found["yaml"], before)
     return SplitFile(settings, found["body"], text.count("\n", 0, found.start("body")) + 1)
 
 
-def _load(source: str, lines_before: int) -> dict[str, Any]:
+def load(source: str, lines_before: int = 0, *, what: str = "front matter") -> dict[str, Any]:
+    """A mapping from YAML; raises TooLarge, or Invalid naming the line of `what`."""
     if len(source) > MAX_FRONT_MATTER:
-        raise TooLarge("The front matter is larger than 256 KiB. Shorten it.")
+        raise TooLarge(f"The {what} is larger than 256 KiB. Shorten it.")
     try:
         value = _Loader(source).get_single_data()
         value = check_json({} if value is None else value)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 + lines_before if error.problem_mark else "?"
-        raise Invalid(f"Line {line} of the front matter: {error.problem}. Correct it.") from None
+        raise Invalid(f"Line {line} of the {what}: {error.problem}. Correct it.") from None
     except RecursionError:
-        raise Invalid("The front matter is nested too deeply. Flatten it.") from None
+        raise Invalid(f"The {what} is nested too deeply. Flatten it.") from None
     except (ValueError, yaml.YAMLError) as error:
-        raise Invalid(f"The front matter cannot be read: {_line(error)}. Correct it.") from None
+        raise Invalid(f"The {what} cannot be read: {_line(error)}. Correct it.") from None
     if not isinstance(value, dict):
-        raise Invalid("The front matter is no mapping. Write lines such as `name: summary`.")
+        raise Invalid(f"The {what} is no mapping. Write lines such as `name: summary`.")
     return cast(dict[str, Any], value)
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from core.database import Database
 from core.errors import Invalid
+from prompts.fields import check_json
 from prompts.template import renderer
 from serving.lookup import need_app
 from serving.releasing import Released, fitted_manifest, kind_of, read, store
@@ -38,12 +39,23 @@ def draft_settings(
     return settings
 
 
+def check_draft(database: Database, settings: AppSettings) -> None:
+    """Raise NotFound or Invalid unless the draft can be released as it stands."""
+    with database.read_scope() as session:
+        draft = read(session, settings)
+    fitted_manifest(draft)
+
+
 def checked(fields: Mapping[str, Any]) -> AppSettings:
     """The fields as settings; raises Invalid that names the first field at fault."""
     try:
-        return AppSettings.model_validate(fields)
+        found = AppSettings.model_validate(fields)
+        check_json(found.model_dump())
     except ValidationError as error:
         raise Invalid(f"The app's settings are wrong: {fault(error)}. Correct it.") from None
+    except ValueError as error:
+        raise Invalid(f"The app's settings are wrong: {error}.") from None
+    return found
 
 
 def fault(error: ValidationError) -> str:

@@ -40,6 +40,8 @@ def test_the_kind_is_the_prompts_own_unless_given(db: Database) -> None:
         ({"params": {"api_key": "x"}}, Invalid, "looks like a key"),
         ({"guards": [{"kind": "length", "most": 0}]}, Invalid, "guards"),
         ({"colour": 1}, Invalid, "colour"),
+        ({"params": {"seed": float("nan")}}, Invalid, "NaN"),
+        ({"pinned": [{"question": "\x00", "answer": "a"}]}, Invalid, "NUL"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_released_is_refused_at_once(db: Database, fields, error, match) -> None:
