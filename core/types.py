@@ -56,11 +56,16 @@ class ExactText(TypeDecorator[str]):
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        if value is None or ("\x00" not in value and _ESCAPE not in value):
-            return value
-        return value.replace(_ESCAPE, _ESCAPE + "e").replace("\x00", _ESCAPE + "0")
+        return None if value is None else escaped(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         if value is None or _ESCAPE not in value:
             return value
         return value.replace(_ESCAPE + "0", "\x00").replace(_ESCAPE + "e", _ESCAPE)
+
+
+def escaped(text: str) -> str:
+    """`text` as an ExactText stands in the database, to search for it there."""
+    if "\x00" not in text and _ESCAPE not in text:
+        return text
+    return text.replace(_ESCAPE, _ESCAPE + "e").replace("\x00", _ESCAPE + "0")
