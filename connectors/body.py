@@ -5,7 +5,8 @@ from typing import cast
 
 import orjson
 
-from connectors.wire import ChatRequest, Message, Target, request_key
+from connectors.failures import describe
+from connectors.wire import ChatError, ChatRequest, Message, Target, request_key
 from core.canonical import Json
 
 
@@ -20,6 +21,15 @@ def build_body(target: Target, request: ChatRequest) -> dict[str, Json]:
     if request.schema is not None and target.structured == "prompt":
         body["messages"] = with_schema(request.messages, request.schema)
     return body
+
+
+def encode(target: Target, body: Mapping[str, object]) -> bytes:
+    """The bytes of a body; raises ChatError for what no JSON can hold."""
+    try:
+        return orjson.dumps(body)
+    except TypeError as error:
+        detail = f"it cannot be written as JSON: {error}"
+        raise ChatError(describe("bad_request", target, detail=detail)) from None
 
 
 def response_format(schema: Mapping[str, Json]) -> dict[str, Json]:

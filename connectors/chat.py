@@ -2,16 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from typing import cast
 
 import aiohttp
-import orjson
 
 from connectors.answers import parse_completion, parse_json
-from connectors.body import build_body
-from connectors.client import CheckedClient, told_as_chat_errors
-from connectors.failures import describe
+from connectors.body import build_body, encode
+from connectors.client import CheckedClient, told_as_chat_errors, unsent
 from connectors.parameters import check_params
 from connectors.reading import read_refusal, read_stream, read_whole
 from connectors.tokens import estimate_usage
@@ -36,7 +33,7 @@ class ChatClient(CheckedClient):
             try:
                 return await self._ask(target, request, on_delta, started)
             except aiohttp.ClientOSError as error:
-                if not _unsent(error):
+                if not unsent(error):
                     raise
                 return await self._ask(target, request, on_delta, started)
 
@@ -68,7 +65,7 @@ class ChatClient(CheckedClient):
             body["stream_options"] = {"include_usage": True}
         async with self.session.post(
             endpoint.url,
-            data=_encode(target, body),
+            data=encode(target, body),
             headers=endpoint.headers,
             timeout=endpoint.whole if on_delta is None else endpoint.stream,
             allow_redirects=False,
@@ -95,17 +92,3 @@ class ChatClient(CheckedClient):
             latency_ms=(ended - started) * 1000,
             model=reply.model,
         )
-
-
-def _encode(target: Target, body: Mapping[str, object]) -> bytes:
-    try:
-        return orjson.dumps(body)
-    except TypeError as error:
-        detail = f"it cannot be written as JSON: {error}"
-        raise ChatError(describe("bad_request", target, detail=detail)) from None
-
-
-def _unsent(error: aiohttp.ClientOSError) -> bool:
-    """Whether a kept connection was found closed before a single byte of the call was written."""
-    cause = error.__cause__
-    return isinstance(cause, aiohttp.ClientConnectionResetError) and "closing" in str(cause)

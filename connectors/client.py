@@ -106,3 +106,9 @@ def told_as_chat_errors(target: Target) -> Iterator[None]:
         raise
     except Exception as error:
         raise ChatError(failure_of(target, error)) from None
+
+
+def unsent(error: aiohttp.ClientOSError) -> bool:
+    """Whether a kept connection was found closed before a single byte of the call was written."""
+    cause = error.__cause__
+    return isinstance(cause, aiohttp.ClientConnectionResetError) and "closing" in str(cause)

@@ -7,7 +7,12 @@ from connectors.demo import DemoConnector
 from connectors.echo import EchoConnector
 from connectors.langchain import LangChainConnector
 from connectors.limits import Limits, ModelGate
+from connectors.relay import Relay
+from connectors.spoken import speak
+from connectors.upstream import StreamAs, Upstream
 from connectors.wire import ChatAnswer, ChatRequest, Connector, OnDelta, Target
+
+_KEPT = 64
 
 
 class _OpenAIConnector:
@@ -27,6 +32,8 @@ class Connections:
     def __init__(self, data_dir: Path) -> None:
         self._data_dir = data_dir
         self._client = ChatClient()
+        self._relay = Relay(self._client)
+        self._streaming: dict[Target, Connector] = {}
         self._gates: dict[str, ModelGate] = {}
 
     async def __aenter__(self) -> "Connections":
@@ -47,6 +54,29 @@ class Connections:
                 return EchoConnector()
             case "langchain":
                 return LangChainConnector(target)
+
+    async def stream(
+        self,
+        target: Target,
+        request: ChatRequest,
+        *,
+        id: str,
+        model: str,
+        include_usage: bool = False,
+    ) -> Upstream:
+        """Ask and wait for the first word; events carry `id` and `model`. Raises ChatError."""
+        named = StreamAs(id, model, include_usage)
+        if target.kind == "openai":
+            return await self._relay.open(target, request, named)
+        connector = self._streaming.get(target)
+        if connector is None:
+            # A target is a state of a model's settings: old ones pile up as those change.
+            if len(self._streaming) >= _KEPT:
+                self._streaming.clear()
+            connector = self._streaming[target] = self.connector(target)
+        if isinstance(connector, DemoConnector):
+            return await connector.stream(self._relay, request, named)
+        return await speak(connector, target, request, named)
 
     async def model_ids(self, target: Target) -> list[str]:
         """Model ids that an OpenAI-compatible server lists. Raises ChatError."""

@@ -9,12 +9,16 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 from connectors import demo_server
 from connectors.chat import ChatClient
+from connectors.relay import Relay
+from connectors.upstream import StreamAs, Upstream
 from connectors.wire import ChatAnswer, ChatError, ChatFailure, ChatRequest, OnDelta, Target
 from core.errors import Unavailable
 from core.locks import FileLock
@@ -147,10 +151,21 @@ class DemoConnector:
     async def chat(self, request: ChatRequest, *, on_delta: OnDelta | None = None) -> ChatAnswer:
         """Ask the embedded model, starting it first if need be. Raises ChatError."""
         at = self._address or await self._find()
-        try:
+        with self._forgetting():
             return await self._client.chat(at, request, on_delta=on_delta)
+
+    async def stream(self, relay: Relay, request: ChatRequest, named: StreamAs) -> Upstream:
+        """`Relay.open` of the embedded model, starting it first if need be. Raises ChatError."""
+        at = self._address or await self._find()
+        with self._forgetting():
+            return await relay.open(at, request, named)
+
+    @contextmanager
+    def _forgetting(self) -> Iterator[None]:
+        """It may have been restarted elsewhere, at another port and with another token."""
+        try:
+            yield
         except ChatError as error:
-            # It may have been restarted elsewhere, at another port and with another token.
             if error.failure.kind in ("connection", "auth", "not_found"):
                 self._address = None
             if error.failure.kind in ("auth", "not_found"):
