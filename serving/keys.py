@@ -39,6 +39,12 @@ class LiveKey:
     budget_nano: int | None
     expires_at: datetime | None
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether calls of this key are counted before they go ahead."""
+        limits = (self.rpm, self.tpm, self.streams, self.budget_nano)
+        return limits != (None, None, None, None)
+
     def has_expired(self, now: datetime) -> bool:
         """Whether the key is no longer good at `now`."""
         return self.expires_at is not None and self.expires_at <= now
