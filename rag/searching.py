@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from core.database import Database
 from core.errors import Invalid, Unavailable
 from rag.access import Allowed, rule_of
+from rag.embedder_settings import MiniLM
 from rag.embedders import Embedder, Reranker, open_reranker
 from rag.found import FoundChunk, found_chunks
 from rag.loading import IndexKey, LoadedIndex, index_key, load_index
@@ -69,6 +70,7 @@ class Searcher:
         self._loading = threading.Lock()
         self._indexes: OrderedDict[IndexKey, LoadedIndex] = OrderedDict()
         self._embedders: dict[str, Embedder] = {}
+        self._packaged: Embedder | None = None
         self._reranker: Reranker | None = None
         self._vectors: OrderedDict[tuple[str, str], _Asked] = OrderedDict()
 
@@ -76,6 +78,7 @@ class Searcher:
         """End the processes of embedders and Chroma."""
         with self._lock:
             embedders, self._embedders = list(self._embedders.values()), {}
+            self._packaged = None
             reranker, self._reranker = self._reranker, None
             indexes, self._indexes = list(self._indexes.values()), OrderedDict()
         for loaded in indexes:
@@ -206,6 +209,16 @@ class Searcher:
                     )
                 self._embedders[fingerprint] = embedder
         return embedder
+
+    def packaged_embedder(self) -> Embedder:
+        """The embedder that comes with the house, shared with the bases that use it."""
+        with self._loading:
+            if self._packaged is None:
+                embedder = open_for(self._database, MiniLM().model_dump())
+                self._packaged = self._embedders.setdefault(embedder.fingerprint, embedder)
+                if self._packaged is not embedder:
+                    embedder.close()
+            return self._packaged
 
     def _shown(self, hits: list[Hit], loaded: LoadedIndex) -> tuple[FoundHit, ...]:
         with self._database.read_scope() as session:
