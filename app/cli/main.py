@@ -32,6 +32,7 @@ _COMMANDS = {
     "label": _Entry("app.cli.label", "Labels as JSON Lines: export, import."),
     "verdict": _Entry("app.cli.verdict", "Which arm is better, in words."),
     "app": _Entry("app.cli.app", "Apps: create, release, promote, roll back, export."),
+    "key": _Entry("app.cli.key", "API keys: create, list, revoke."),
     "user": _Entry("app.cli.user", "Sign-in links."),
     "audit": _Entry("app.cli.audit", "Who did what."),
     "backup": _Entry("app.cli.backup", "Write everything into one file, also while it runs."),

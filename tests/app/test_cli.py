@@ -100,8 +100,8 @@ def test_the_help_names_the_commands_that_work_and_no_other():
     text = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True).stdout
     names = set(re.findall(r"^  (\w+) {2,}\S", text.split("Commands:")[1], re.M))
     assert names == {
-        "up", "doctor", "model", "prompt", "dataset", "kb", "run", "label", "verdict", "backup",
-        "restore", "user", "audit", "app",
+        "up", "doctor", "model", "prompt", "dataset", "kb", "run", "label", "verdict", "key",
+        "backup", "restore", "user", "audit", "app",
     }  # fmt: skip
 
 
