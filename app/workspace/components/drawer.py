@@ -53,9 +53,9 @@ def done(**params: str | int | None) -> None:
     st.rerun()
 
 
-def submit_outside(label_key: str, action: Callable[[], T]) -> T | None:
+def submit_outside(label_key: str, action: Callable[[], T], **params: object) -> T | None:
     """`submit` for what opens its own sessions."""
-    if not st.form_submit_button(t(label_key), type="primary"):
+    if not st.form_submit_button(t(label_key, **params), type="primary"):
         return None
     try:
         return action()

@@ -23,6 +23,7 @@ class Place(NamedTuple):
 _ALL = frozenset({"admin", "publisher", "engineer", "annotator", "viewer"})
 _MAKERS = _ALL - {"annotator"}
 _LABELERS = _ALL
+_SHIPPERS = frozenset({"admin", "publisher", "viewer"})
 _ADMIN = frozenset({"admin"})
 
 PLACES = (
@@ -33,6 +34,8 @@ PLACES = (
     Place("runs", ":material/grid_on:", "prove", _MAKERS),
     Place("label", ":material/rate_review:", "prove", _LABELERS),
     Place("evaluators", ":material/rule:", "prove", _MAKERS),
+    Place("apps", ":material/rocket_launch:", "ship", _SHIPPERS),
+    Place("keys", ":material/key:", "ship", _SHIPPERS),
     Place("models", ":material/memory:", "models", _MAKERS),
     Place("settings", ":material/settings:", "admin", _ADMIN),
 )
@@ -41,6 +44,7 @@ _OBJECTS: Mapping[str, str] = {
     "dataset": "datasets",
     "kb": "knowledge",
     "run": "runs",
+    "app": "apps",
     "model": "models",
 }
 ICONS: Mapping[str, str] = {place.page: place.icon for place in PLACES}
