@@ -1,5 +1,6 @@
 """Everything that asks models in one event loop: connections, connectors, gates."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from connectors.chat import ChatClient
@@ -11,8 +12,11 @@ from connectors.relay import Relay
 from connectors.spoken import speak
 from connectors.upstream import StreamAs, Upstream
 from connectors.wire import ChatAnswer, ChatRequest, Connector, OnDelta, Target
+from core.errors import Unavailable
 
 _KEPT = 64
+Apps = Callable[[Target], Connector]
+"""Whoever answers for a published app that is asked as a model."""
 
 
 class _OpenAIConnector:
@@ -35,6 +39,11 @@ class Connections:
         self._relay = Relay(self._client)
         self._streaming: dict[Target, Connector] = {}
         self._gates: dict[str, ModelGate] = {}
+        self._apps: Apps | None = None
+
+    def serve_apps(self, apps: Apps) -> None:
+        """Let `apps` answer for targets of kind app, which stand above this floor."""
+        self._apps = apps
 
     async def __aenter__(self) -> "Connections":
         await self._client.__aenter__()
@@ -54,6 +63,10 @@ class Connections:
                 return EchoConnector()
             case "langchain":
                 return LangChainConnector(target)
+            case "app":
+                if self._apps is None:
+                    raise Unavailable("Apps are not answered in this process. Report this.")
+                return self._apps(target)
 
     async def stream(
         self,

@@ -22,7 +22,7 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["openai", "langchain", "demo", "echo"] = "openai"
+    kind: Literal["openai", "langchain", "demo", "echo", "app"] = "openai"
     base_url: str | None = None
     provider: str | None = FormField(default=None, description="LangChain's provider name")
     model: str = FormField(description="id of the model at its provider")

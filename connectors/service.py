@@ -197,6 +197,8 @@ def model_json(model: ModelPublic) -> dict[str, Any]:
 
 def _complete(name: str, settings: ModelSettings) -> ModelSettings:
     """The settings with what their kind implies; raises Invalid for what does not go together."""
+    if settings.kind == "app":
+        raise Invalid("An app is no model. Put it into a run with --app.", param="kind")
     own = BUILTIN[name].kind if name in BUILTIN else None
     if settings.kind != own and (own is not None or settings.kind in ("demo", "echo")):
         raise Invalid(

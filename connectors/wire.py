@@ -25,7 +25,7 @@ FailureKind = Literal[
     "refused_address",
     "cancelled",
 ]
-Kind = Literal["openai", "langchain", "demo", "echo"]
+Kind = Literal["openai", "langchain", "demo", "echo", "app"]
 Structured = Literal["native", "prompt", "off"]
 
 RETRYABLE: frozenset[FailureKind] = frozenset({"timeout", "rate_limited", "server", "connection"})

@@ -246,7 +246,6 @@ class IdempotentCall(Base, table=True):
     media: str | None = None
     body: str | None = Field(default=None, sa_column=Column(ExactText))
     request_id: str
-    owner: str = Field(description="the process that answers, to tell a dead one")
     at: datetime = Field(default_factory=utcnow, sa_type=Moment, index=True)
 
 

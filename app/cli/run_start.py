@@ -12,13 +12,18 @@ from app.cli.watching import Gates, Wait, tell_if_alone, watch_run
 
 if TYPE_CHECKING:
     from evalsets.runs.plan import Plan
+    from evalsets.runs.request import FreezeApps
     from evalsets.runs.service import RunRequest
 
 
 def start(
-    prompt: Annotated[list[str], typer.Option(metavar="NAME[@REF]", help="A prompt; repeat.")],
-    model: Annotated[list[str], typer.Option(metavar="NAME", help="A model; repeat.")],
     dataset: Annotated[str, typer.Option(metavar="NAME[@V]", help="The cases.")],
+    prompt: Annotated[list[str], typer.Option(metavar="NAME[@REF]", help="A prompt; repeat.")] = [],  # noqa: B006
+    model: Annotated[list[str], typer.Option(metavar="NAME", help="A model; repeat.")] = [],  # noqa: B006
+    app: Annotated[
+        list[str],
+        typer.Option(metavar="APP[@REF]", help="A published app as an arm of its own; repeat."),
+    ] = [],  # noqa: B006
     repeats: Annotated[int, typer.Option(min=1, help="Calls of every case.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many cases.")] = None,
     param: Annotated[
@@ -72,7 +77,7 @@ def start(
         raise typer.BadParameter("a gate needs --wait.", param_hint="--gate")
     gates = parsed(gate)
     request = _request(
-        prompts=prompt, models=model, dataset=dataset, repeats=repeats, limit=limit,
+        prompts=prompt, models=model, apps=app, dataset=dataset, repeats=repeats, limit=limit,
         params=repeated_pairs(param, "--param"), kb=kb,
         retrieval=repeated_pairs(retrieval, "--retrieval"), query=query, context=context,
         mapping=mapping, evaluators=evaluator,
@@ -81,15 +86,24 @@ def start(
     )  # fmt: skip
     check_names(gates, evaluator)
     if plan:
-        _show_plan(runs.plan(state.database(), request), None, json)
+        _show_plan(runs.plan(state.database(), request, _freezing(app)), None, json)
         return
-    started = runs.start(state.database(), state.actor(), request, here=wait)
+    started = runs.start(state.database(), state.actor(), request, _freezing(app), here=wait)
     if not wait:
         _show_plan(started.plan, started.run_id, json)
         tell_if_alone(started.run_id)
         return
     say(f"Run {started.run_id}")
     watch_run(started.run_id, gates, json)
+
+
+def _freezing(apps: list[str]) -> "FreezeApps | None":
+    """What freezes apps, loaded where there are some."""
+    if not apps:
+        return None
+    from serving.as_model import freeze_apps
+
+    return freeze_apps
 
 
 def _request(**fields: Any) -> "RunRequest":
@@ -101,7 +115,9 @@ def _request(**fields: Any) -> "RunRequest":
         return RunRequest.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        raise typer.BadParameter(f"{first['msg']}.", param_hint=f"--{first['loc'][0]}") from error
+        where = str(first["loc"][0]) if first["loc"] else "prompt"
+        what = first["msg"].removeprefix("Value error, ")
+        raise typer.BadParameter(f"{what}.", param_hint=f"--{where}") from error
 
 
 def _show_plan(plan: "Plan", run_id: str | None, as_json: bool) -> None:

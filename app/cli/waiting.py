@@ -19,6 +19,7 @@ def wait_for(run_id: str) -> str:
 
 
 async def _wait(run_id: str) -> str:
+    from app.apps_in_runs import answer_apps
     from evalsets.runs.worker import run_here
 
     stop = asyncio.Event()
@@ -27,7 +28,7 @@ async def _wait(run_id: str) -> str:
         loop.add_signal_handler(number, stop.set)
     bar = _Bar()
     try:
-        run = await run_here(state.database(), run_id, stop=stop, watch=bar.draw)
+        run = await run_here(state.database(), run_id, stop=stop, watch=bar.draw, apps=answer_apps)
     finally:
         bar.end()
     return run.status

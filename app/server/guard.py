@@ -16,8 +16,11 @@ from app.server.hosts import HostRule, is_host_allowed, is_same_origin
 from app.server.metrics import count_answer
 from app.server.sessions import Sessions
 from core.clock import new_id
+from serving.live import Live
 
 PUBLIC = frozenset({"/healthz", "/readyz", "/sign-in", "/_stcore/health"})
+_KEYED = ("/v1/", "/apps/")
+_EITHER = frozenset({"/metrics", "/openapi.json", "/docs"})
 _API = ("/v1/", "/apps/", "/api/", "/ui/", "/_stcore/", "/metrics", "/openapi.json")
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _RECHECK_SECONDS = 20
@@ -25,11 +28,18 @@ _RECHECK_SECONDS = 20
 
 
 class Guard:
-    """Checks host, origin and session of every request and websocket, and names every answer."""
+    """Checks host, origin and session or key of every request, and names every answer.
 
-    def __init__(self, app: ASGIApp, sessions: Sessions, rule: HostRule, cookie: str) -> None:
+    Apps are called with a key and with nothing else; pages are opened with a session; figures and
+    the description of the interface with either.
+    """
+
+    def __init__(
+        self, app: ASGIApp, sessions: Sessions, rule: HostRule, cookie: str, live: Live
+    ) -> None:
         self.app = app
         self.sessions = sessions
+        self.live = live
         self.rule = rule
         self.cookie = cookie
 
@@ -65,13 +75,36 @@ class Guard:
                 403, "This request comes from another site. Open the workspace itself.",
                 "permission_error",
             )  # fmt: skip
-        if scope["type"] == "http" and scope["path"] in PUBLIC:
-            return None
+        path = scope["path"]
+        if scope["type"] == "http":
+            if path in PUBLIC:
+                return None
+            if path.startswith(_KEYED):
+                return self._key_refusal(scope, headers)
+            if path in _EITHER and "authorization" in headers:
+                return self._key_refusal(scope, headers, metrics=path == "/metrics")
         user = await self.sessions.user(cookie) if cookie else None
         if user is not None:
             scope["state"]["user"] = user
             return None
         return _unauthorized(scope, headers)
+
+    def _key_refusal(
+        self, scope: Scope, headers: Headers, *, metrics: bool = False
+    ) -> Response | None:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        key = self.live.key(token.strip()) if scheme.lower() == "bearer" else None
+        if key is None:
+            return _bad_key()
+        if metrics and key.scope != "metrics":
+            return error_answer(
+                403,
+                "This key calls apps and reads no figures. Make one with `promptstone key create "
+                "NAME --scope metrics`.",
+                "permission_error",
+            )
+        scope["state"]["key"] = key
+        return None
 
     def _watched(self, receive: Receive, cookie: str) -> Receive:
         """`receive` of a websocket that ends when the session behind it is no longer good."""
@@ -106,6 +139,16 @@ def _is_foreign(headers: Headers) -> bool:
     if origin is None:
         return headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
     return not is_same_origin(origin, headers.get("host"))
+
+
+def _bad_key() -> Response:
+    return error_answer(
+        401,
+        "There is no key, or one that is not good (any more). Send `Authorization: Bearer KEY`; "
+        "`promptstone key create` makes one.",
+        "authentication_error",
+        code="invalid_api_key",
+    )
 
 
 def _unauthorized(scope: Scope, headers: Headers) -> Response:

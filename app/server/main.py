@@ -19,21 +19,23 @@ from app.server.guard import Guard
 from app.server.hosts import host_rule
 from app.server.sessions import Sessions
 from core.database import Database
+from serving.http import routes as apps
+from serving.live import Live
 
 if TYPE_CHECKING:
     from streamlit.starlette import App
 
 SCRIPT = Path(__file__).parents[1] / "workspace" / "main.py"
-ROUTERS = (health.router, sign_in.router, streams.router, docs.router)
+ROUTERS = (health.router, sign_in.router, streams.router, docs.router, apps.router)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def guarded(api: ASGIApp, database: Database) -> Guard:
-    """`api` behind the session check."""
+def guarded(api: ASGIApp, database: Database, live: Live) -> Guard:
+    """`api` behind the check of sessions and keys."""
     settings = database.settings
     rule = host_rule(settings.host, settings.allowed_hosts)
-    return Guard(api, Sessions(database), rule, cookie_name(settings))
+    return Guard(api, Sessions(database), rule, cookie_name(settings), live)
 
 
 def build(lifespan: Lifespan, *, workspace: bool) -> FastAPI:

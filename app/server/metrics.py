@@ -8,6 +8,7 @@ from prometheus_client.registry import Collector
 from sqlalchemy import text
 
 from core.database import Database
+from serving.metrics import registry as apps
 
 _registry = CollectorRegistry()
 ProcessCollector(registry=_registry)
@@ -50,4 +51,4 @@ def exposition(database: Database, *, worker_alive: bool) -> bytes:
     """The text that a scrape gets."""
     stored = CollectorRegistry()
     stored.register(_Stored(database, worker_alive=worker_alive))
-    return generate_latest(_registry) + generate_latest(stored)
+    return b"".join(map(generate_latest, (_registry, stored, apps)))

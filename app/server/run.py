@@ -28,8 +28,11 @@ from connectors.demo import leave_demo
 from connectors.generate import Generations
 from core.database import Database
 from core.settings import Settings
+from serving.http.serving import serving_apps
+from serving.live import Live
 
-_IN_FLIGHT_SECONDS = 8.0
+_IN_FLIGHT_SECONDS = 10.0
+"""Calls of apps and of pages that are under way at a signal have so long, together."""
 _CHILD_SECONDS = 11.0
 _LAST_SECONDS = 11.5
 """Whatever still hangs so long after a signal is given up: the exit comes within 12 s."""
@@ -42,13 +45,15 @@ def serve(settings: Settings, role: str, listener: socket.socket, url: str) -> i
     if workspace:
         configure(settings, settings.port)
     children = [_worker(settings)] if role == "all" else []
-    api = build(_lifespan(database, children), workspace=workspace)
+    live = Live(database)
+    ending = _Ending()
+    api = build(_lifespan(database, children, live, ending), workspace=workspace)
     config = uvicorn.Config(
-        guarded(api, database), loop="uvloop", http=BoundedProtocol, lifespan="on",
-        access_log=False, log_level="warning", server_header=False, timeout_graceful_shutdown=2,
+        guarded(api, database, live), loop="uvloop", http=BoundedProtocol, lifespan="on",
+        access_log=False, log_level="warning", server_header=False, timeout_graceful_shutdown=9,
         ws_max_size=200 * 1024 * 1024,
     )  # fmt: skip
-    server = _Server(config, children)
+    server = _Server(config, children, ending)
     server.announce = lambda: _announce(database, url, workspace)
     server.run([listener])
     database.close()
@@ -63,11 +68,25 @@ def _worker(settings: Settings) -> Child:
     return Child("worker", ["-m", "app.server.worker"], environment)
 
 
-def _lifespan(database: Database, children: list[Child]) -> Lifespan:
+class _Ending:
+    """When the signal came, if it has."""
+
+    began: float | None = None
+
+    def left(self) -> float:
+        """Seconds that what is in flight still has."""
+        passed = 0.0 if self.began is None else time.monotonic() - self.began
+        return max(0.5, _IN_FLIGHT_SECONDS - passed)
+
+
+def _lifespan(database: Database, children: list[Child], live: Live, ending: _Ending) -> Lifespan:
     @asynccontextmanager
-    async def lifespan(_api: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(api: FastAPI) -> AsyncIterator[None]:
         data = database.settings.data
-        async with Connections(data) as connections:
+        async with (
+            Connections(data) as connections,
+            serving_apps(database, connections, live) as api.state.serving,
+        ):
             generations = Generations(database, connections)
             loop = asyncio.get_running_loop()
             set_context(Context(database.settings, database, generations, loop))
@@ -75,7 +94,7 @@ def _lifespan(database: Database, children: list[Child]) -> Lifespan:
                 await child.start()
             yield
             await asyncio.gather(
-                generations.close(_IN_FLIGHT_SECONDS),
+                generations.close(ending.left()),
                 *(child.ended(_CHILD_SECONDS) for child in children),
             )
         await _leave_demo(data)
@@ -108,9 +127,10 @@ def _announce(database: Database, url: str, workspace: bool) -> None:
 class _Server(uvicorn.Server):
     """uvicorn that tells when it answers, ends its children at once, and exits with 0."""
 
-    def __init__(self, config: uvicorn.Config, children: list[Child]) -> None:
+    def __init__(self, config: uvicorn.Config, children: list[Child], ending: _Ending) -> None:
         super().__init__(config)
         self.children = children
+        self.ending = ending
         self.announce = lambda: None
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
@@ -131,6 +151,7 @@ class _Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:
+            self.ending.began = time.monotonic()
             threading.Thread(target=_give_up, args=(self.children,), daemon=True).start()
         super().handle_exit(sig, frame)
         for child in self.children:

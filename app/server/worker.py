@@ -5,6 +5,7 @@ import logging
 import signal
 import sys
 
+from app.apps_in_runs import answer_apps
 from app.server.environment import silence_telemetry
 from app.server.parenthood import die_with_parent
 from core.errors import PromptstoneError
@@ -42,7 +43,7 @@ async def _work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     database = await asyncio.to_thread(open_database, settings)
     try:
-        await asyncio.gather(work(database, stop), keep_ingesting(database, stop))
+        await asyncio.gather(work(database, stop, apps=answer_apps), keep_ingesting(database, stop))
     finally:
         database.close()
 

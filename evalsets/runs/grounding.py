@@ -90,13 +90,17 @@ def grounded(arms: Sequence[Arm], grounding: Grounding) -> tuple[Arm, ...]:
             raise Invalid("Retrieval settings need a base. Name it with --kb.", param="kb")
         return tuple(arms)
     choices = _choices(grounding)
-    prompts = {_key(arm): arm.prompt for arm in arms if arm.prompt is not None}
+    prompts = {_key(arm): arm.prompt for arm in arms if arm.prompt is not None and not arm.app}
     taken = {key: _fitted(prompt, grounding) for key, prompt in prompts.items()}
     if not any(taken.values()):
+        if not prompts:
+            raise Invalid("An app reads from its own base. Leave out --kb.", param="kb")
         content = next(iter(prompts.values())).content
         query_variable(variables_of(content, _report(content)), grounding.into)
     return tuple(
-        one for arm in arms for one in _expanded(arm, taken[_key(arm)], choices, grounding.subject)
+        one
+        for arm in arms
+        for one in _expanded(arm, None if arm.app else taken[_key(arm)], choices, grounding.subject)
     )
 
 

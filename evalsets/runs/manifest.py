@@ -82,7 +82,8 @@ class Arm(_Frozen):
     """What is compared: a prompt version on a model with the parameters that are sent.
 
     An arm of an imported run has a name only. `mapping` is variable to column, where they differ;
-    `retrieval` fills a variable with passages of a knowledge base.
+    `retrieval` fills a variable with passages of a knowledge base. An arm that is a whole app,
+    named by its release, has the prompt as a call fills it, and a model of kind app.
     """
 
     name: str
@@ -91,6 +92,7 @@ class Arm(_Frozen):
     params: dict[str, Any] = {}
     mapping: dict[str, str] = {}
     retrieval: Retrieval | None = None
+    app: str | None = None
 
     @cached_property
     def asked(self) -> PromptContent:
@@ -184,6 +186,20 @@ def build_arms(
     )
 
 
+def bind_apps(arms: Sequence[Arm], bindings: Sequence[Binding]) -> tuple[Arm, ...]:
+    """Arms of apps with the columns that are bound for all prompts, or for the app's own."""
+    return tuple(
+        arm.model_copy(update={"mapping": _mapping(arm.prompt.name, bindings)})
+        for arm in arms
+        if arm.prompt is not None
+    )
+
+
+def _mapping(prompt: str, bindings: Sequence[Binding]) -> dict[str, str]:
+    mapping = {b.variable: b.column for b in bindings if b.prompt is None}
+    return mapping | {b.variable: b.column for b in bindings if b.prompt == prompt}
+
+
 class _Chosen(_Frozen):
     params: dict[str, Any]
     suffix: str
@@ -211,8 +227,6 @@ def _shown(value: Json) -> str:
 def _arm(
     prompt: FrozenPrompt, model: FrozenModel, chosen: _Chosen, bindings: Sequence[Binding]
 ) -> Arm:
-    mapping = {b.variable: b.column for b in bindings if b.prompt is None}
-    mapping |= {b.variable: b.column for b in bindings if b.prompt == prompt.name}
     params: Mapping[str, Any] = {
         **model.settings.params,
         **prompt.content.options,
@@ -226,5 +240,5 @@ def _arm(
         prompt=prompt,
         model=model,
         params={key: value for key, value in params.items() if value is not None},
-        mapping=mapping,
+        mapping=_mapping(prompt.name, bindings),
     )

@@ -40,6 +40,8 @@ def typed_case(arm: Arm, inputs: Mapping[str, Any]) -> Typed:
 def render_requests(arm: Arm, cases: Sequence[Mapping[str, Any]]) -> list[Rendered]:
     """One request a case, in their order; a case that cannot be rendered is a value."""
     typed = [typed_case(arm, inputs) for inputs in cases]
+    if arm.app is not None:
+        return app_requests(typed)
     content, good = _renderable(arm, typed)
     made = renderer().render_many(content.messages, good, content.threads)
     return _requests(arm, typed, made)
@@ -48,9 +50,19 @@ def render_requests(arm: Arm, cases: Sequence[Mapping[str, Any]]) -> list[Render
 async def arender_requests(arm: Arm, cases: Sequence[Mapping[str, Any]]) -> list[Rendered]:
     """`render_requests` beside the event loop."""
     typed = [typed_case(arm, inputs) for inputs in cases]
+    if arm.app is not None:
+        return app_requests(typed)
     content, good = _renderable(arm, typed)
     made = await renderer().arender_many(content.messages, good, content.threads)
     return _requests(arm, typed, made)
+
+
+def app_requests(typed: Sequence[Typed]) -> list[Rendered]:
+    """The calls of an app: it renders and retrieves itself, so it is sent the inputs."""
+    return [
+        one if isinstance(one, Unrunnable) else ChatRequest((), params={"inputs": one})
+        for one in typed
+    ]
 
 
 def _renderable(arm: Arm, typed: Sequence[Typed]) -> tuple[PromptContent, list[dict[str, Any]]]:

@@ -1,9 +1,10 @@
 """What to run: references resolved, everything frozen, and stored with all its cells."""
 
+from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from sqlalchemy import insert, literal, select
 from sqlmodel import Session, col
 
@@ -16,7 +17,15 @@ from evalsets.datasets import service as datasets
 from evalsets.models import Case, Cell, Run
 from evalsets.runs.evaluation import freeze_evaluators
 from evalsets.runs.grounding import Grounding, freeze_bases, grounded
-from evalsets.runs.manifest import FrozenPrompt, Manifest, build_arms, find_model, parse_binding
+from evalsets.runs.manifest import (
+    Arm,
+    FrozenPrompt,
+    Manifest,
+    bind_apps,
+    build_arms,
+    find_model,
+    parse_binding,
+)
 from evalsets.runs.ownership import KIND
 from prompts import service as prompts
 
@@ -30,13 +39,15 @@ class RunRequest(BaseModel):
     `[PROMPT:]VARIABLE=COLUMN`. `evaluators` are kinds, `kind:argument`, or settings as in a file.
     `kb` are NAME[@SNAPSHOT], `retrieval` fields of SearchSettings: each base and each value of a
     field that is given more than once makes an arm of every prompt that has the variable `context`.
-    `query` is the variable searched by, `subject` (user:NAME) whose access rules apply.
+    `query` is the variable searched by, `subject` (user:NAME) whose access rules apply. `apps` are
+    published apps, APP[@REF], each an arm of its own.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    prompts: tuple[str, ...] = Field(min_length=1)
-    models: tuple[str, ...] = Field(min_length=1)
+    prompts: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    apps: tuple[str, ...] = ()
     dataset: str
     repeats: int = Field(default=1, ge=1, le=1000)
     limit: int | None = Field(default=None, ge=1)
@@ -54,6 +65,12 @@ class RunRequest(BaseModel):
     title: str = ""
     idempotency_key: str | None = None
 
+    @model_validator(mode="after")
+    def _has_arms(self) -> Self:
+        if bool(self.prompts) != bool(self.models) or not (self.prompts or self.apps):
+            raise ValueError("a run needs a prompt and a model, or an app")
+        return self
+
 
 class Draft(NamedTuple):
     """A run with all references resolved, not yet stored."""
@@ -66,14 +83,22 @@ class Draft(NamedTuple):
     grounding: Grounding
 
 
-def resolve(session: Session, request: RunRequest) -> Draft:
+FreezeApps = Callable[[Session, Sequence[str]], tuple[Arm, ...]]
+"""Arms of published apps by APP[@REF]; apps stand above this floor, so who plans passes this in."""
+
+
+def resolve(session: Session, request: RunRequest, freeze_apps: FreezeApps | None = None) -> Draft:
     """Freeze everything that the request names; `fit` then gives the arms their passages."""
     dataset = datasets.get(session, *split_ref(request.dataset))
     frozen = [_freeze_prompt(session, ref) for ref in request.prompts]
     models = [find_model(session, name) for name in request.models]
     bindings = [parse_binding(text) for text in request.mapping]
+    arms = build_arms(frozen, models, request.params, bindings)
+    if request.apps:
+        assert freeze_apps is not None, "a run of apps is planned by who can freeze them"
+        arms += bind_apps(freeze_apps(session, request.apps), bindings)
     manifest = Manifest(
-        arms=build_arms(frozen, models, request.params, bindings),
+        arms=arms,
         evaluators=freeze_evaluators(session, request.evaluators, models),
         repeats=request.repeats,
         limit=request.limit,

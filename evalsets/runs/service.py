@@ -22,7 +22,7 @@ from evalsets.runs.ledger import ZERO
 from evalsets.runs.manifest import Manifest
 from evalsets.runs.ownership import KIND, End, leave, owned, settle
 from evalsets.runs.plan import Plan, make_plan
-from evalsets.runs.request import RunRequest, check_priced, fit, resolve, store
+from evalsets.runs.request import FreezeApps, RunRequest, check_priced, fit, resolve, store
 
 OVER = ("completed", "cancelled", "failed")
 STATES = ("queued", "running", "paused", *OVER)
@@ -36,21 +36,28 @@ class Started(NamedTuple):
     plan: Plan
 
 
-def plan(database: Database, request: RunRequest) -> Plan:
+def plan(database: Database, request: RunRequest, freeze_apps: FreezeApps | None = None) -> Plan:
     """The figures of `run start --plan`; nothing is started."""
     with database.read_scope() as session:
-        draft = resolve(session, request)
+        draft = resolve(session, request, freeze_apps)
     draft = fit(draft)
     return make_plan(database, draft.manifest, draft.version_id)
 
 
-def start(database: Database, actor: str, request: RunRequest, *, here: bool = False) -> Started:
+def start(
+    database: Database,
+    actor: str,
+    request: RunRequest,
+    freeze_apps: FreezeApps | None = None,
+    *,
+    here: bool = False,
+) -> Started:
     """Store a run and queue it. The same idempotency key gives the run that it made first.
 
     `here` says that this process will execute it if no worker lives.
     """
     with database.read_scope() as session:
-        draft = resolve(session, request)
+        draft = resolve(session, request, freeze_apps)
         check_keys(session, database.settings.data, draft.manifest, here=here)
         known = _by_key(session, request.idempotency_key)
     draft = fit(draft)

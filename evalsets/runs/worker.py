@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-from connectors.connections import Connections
+from connectors.connections import Apps, Connections
 from core.database import Database
 from core.errors import LostLease
 from evalsets.models import Run
@@ -43,11 +43,22 @@ def serve(main: Coroutine[Any, Any, T]) -> T:
     return uvloop.run(main)
 
 
-async def work(database: Database, stop: asyncio.Event, terms: Terms | None = None) -> None:
+AnswerApps = Callable[[Database, Connections], Apps]
+"""Who answers for apps that are arms of runs; they stand above this floor."""
+
+
+async def work(
+    database: Database,
+    stop: asyncio.Event,
+    terms: Terms | None = None,
+    apps: AnswerApps | None = None,
+) -> None:
     """Take runs, a few at once, until `stop` is set; in-flight answers are kept, 10 s at most."""
     lock = worker_lock(database.settings.data)
     announced = lock.try_acquire(note())
     async with Connections(database.settings.data) as connections, beating(database):
+        if apps is not None:
+            connections.serve_apps(apps(database, connections))
         crew = _Crew(database, connections, stop, terms or Terms())
         try:
             while not stop.is_set():
@@ -117,6 +128,7 @@ async def run_here(
     stop: asyncio.Event | None = None,
     watch: Watch | None = None,
     terms: Terms | None = None,
+    apps: AnswerApps | None = None,
 ) -> Run:
     """Wait for a run, working on it in this process where nobody else does; `--wait`.
 
@@ -126,6 +138,8 @@ async def run_here(
     stop = stop or asyncio.Event()
     terms = terms or Terms(again=False)
     async with Connections(database.settings.data) as connections:
+        if apps is not None:
+            connections.serve_apps(apps(database, connections))
         crew = _Crew(database, connections, stop, terms)
         while True:
             row = await asyncio.to_thread(_row, database, run_id)

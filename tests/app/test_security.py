@@ -34,6 +34,7 @@ from app.server.sessions import Sessions
 from core.database import Database
 from core.models import User
 from core.users import ensure_admin, make_link_token, redeem
+from serving.live import Live
 from tests.support.serving import Up, ask, serving
 
 DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
@@ -127,7 +128,7 @@ def _listening(app: ASGIApp) -> Iterator[int]:
 
 
 def _guarded(database: Database) -> Guard:
-    return Guard(_BARE, Sessions(database), host_rule("127.0.0.1", ()), "c")
+    return Guard(_BARE, Sessions(database), host_rule("127.0.0.1", ()), "c", Live(database))
 
 
 def _session(database: Database) -> str:

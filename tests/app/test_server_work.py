@@ -18,13 +18,14 @@ from app.opening import open_database
 from app.server import context
 from app.server.binding import bind
 from app.server.main import build, guarded
-from app.server.run import _lifespan
+from app.server.run import _Ending, _lifespan
 from connectors.generate import prepare
 from core.database import Database
 from core.settings import Settings
 from core.users import make_link_token, redeem
 from evalsets.models import Run
 from evalsets.runs.service import get_run
+from serving.live import Live
 from tests.support.serving import alive, ask, command, serving
 from tests.support.witness import witness
 
@@ -143,8 +144,9 @@ def listening(tmp_path: Path) -> Iterator[tuple[int, str]]:
     port = listener.getsockname()[1]
     settings = Settings(data_dir=tmp_path / "d", database_url=None, port=port)
     database = open_database(settings)
-    api = build(_lifespan(database, []), workspace=False)
-    server = uvicorn.Server(uvicorn.Config(guarded(api, database), log_level="warning"))
+    live = Live(database)
+    api = build(_lifespan(database, [], live, _Ending()), workspace=False)
+    server = uvicorn.Server(uvicorn.Config(guarded(api, database, live), log_level="warning"))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started:

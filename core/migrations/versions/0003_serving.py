@@ -100,7 +100,6 @@ def upgrade() -> None:
         sa.Column("media", sa.String(), nullable=True),
         sa.Column("body", core.types.ExactText(), nullable=True),
         sa.Column("request_id", sa.String(), nullable=False),
-        sa.Column("owner", sa.String(), nullable=False),
         sa.Column("at", core.types.Moment(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("key_id", "token"),
     )

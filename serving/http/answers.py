@@ -1,0 +1,204 @@
+"""One call of an app as an ASGI answer: limits, disconnects, streams, idempotency.
+
+The work is done when the server sends the answer, because only there a client's going is seen.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import orjson
+from starlette.background import BackgroundTask
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from core.errors import PromptstoneError, RateLimited, http_status
+from serving import chunks, idempotency
+from serving.answering import Whole
+from serving.bodies import Asked
+from serving.calls import Call
+from serving.http.body import ClientGone, read_body, until_gone
+from serving.http.serving import Serving
+from serving.idempotency import Stored
+from serving.keys import LiveKey
+
+_JSON = "application/json"
+_EVENTS = "text/event-stream; charset=utf-8"
+_SLOWEST_READER = 60.0
+"""Seconds that one piece of a stream may wait for a client that does not read."""
+
+Headers = list[tuple[bytes, bytes]]
+Shape = Callable[[Call, Whole], dict[str, Any]]
+
+
+class CallAnswer(Response):
+    """The answer to one call; `ref` names the app, or the body does."""
+
+    def __init__(
+        self,
+        serving: Serving,
+        key: LiveKey,
+        read: Callable[[bytes], Asked],
+        shape: Shape,
+        ref: str | None = None,
+        *,
+        result_event: bool = False,
+    ) -> None:
+        self.background: BackgroundTask | None = None
+        self._serving = serving
+        self._key = key
+        self._read = read
+        self._shape = shape
+        self._ref = ref
+        self._result_event = result_event
+        self._headers: Headers = []
+        self._token: str | None = None
+        self._started = False
+        self._said: list[bytes] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request_id = scope["state"]["request_id"]
+        try:
+            raw = await read_body(scope, receive)
+            if await self._replayed(scope, raw, request_id, send):
+                return
+            await self._answer(raw, request_id, receive, send)
+        except ClientGone:
+            await self._release(request_id)
+        except PromptstoneError as error:
+            await self._release(request_id)
+            await self._refuse(error, send)
+        except BaseException:
+            await self._release(request_id)
+            raise
+
+    async def _answer(self, raw: bytes, request_id: str, receive: Receive, send: Send) -> None:
+        """Make the call, and end it as soon as the client goes away."""
+        making = asyncio.ensure_future(self._make(raw, request_id, send))
+        gone = asyncio.ensure_future(until_gone(receive))
+        try:
+            await asyncio.wait({making, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not making.done():
+                making.cancel()
+                await asyncio.wait({making})
+                if not making.cancelled():
+                    making.exception()
+                raise ClientGone
+            await making
+        except asyncio.CancelledError:
+            making.cancel()
+            await asyncio.wait({making})
+            raise
+        finally:
+            gone.cancel()
+
+    async def _make(self, raw: bytes, request_id: str, send: Send) -> None:
+        answering = self._serving.answering
+        asked = self._read(raw)
+        call = await answering.begin(request_id, self._ref or asked.model or "", asked, self._key)
+        admission = await answering.admit(call, len(raw))
+        if admission is not None:
+            self._headers += admission.headers()
+        if asked.stream:
+            events = await answering.stream(call, admission)
+            await self._stream(call, events, send)
+            return
+        whole = await answering.whole(call, admission)
+        body = orjson.dumps(self._shape(call, whole))
+        await self._store(Stored(200, _JSON, body.decode(), call.id))
+        await self._send(200, _JSON, body, send)
+
+    async def _stream(self, call: Call, events: AsyncIterator[bytes], send: Send) -> None:
+        try:
+            # An iterator that was begun is one that can be closed with all that it holds.
+            first = await anext(events, b"")
+            await self._start(200, _EVENTS, send, ((b"cache-control", b"no-cache"),))
+            if first:
+                await self._piece(first, send)
+            async for piece in events:
+                await self._piece(piece, send)
+        except PromptstoneError as error:
+            if not self._started:
+                raise
+            await self._release(call.id)
+            await self._piece(chunks.event(chunks.error_value(error)), send)
+            await send({"type": "http.response.body", "body": b""})
+            return
+        finally:
+            await events.aclose()  # type: ignore[attr-defined]
+        await self._piece(self._last(call), send)
+        await self._store(Stored(200, _EVENTS, b"".join(self._said).decode(), call.id))
+        await send({"type": "http.response.body", "body": b""})
+
+    def _last(self, call: Call) -> bytes:
+        """Usage where it was asked for, the whole result of an invoke, and the end."""
+        parts: list[bytes] = []
+        if self._result_event:
+            whole = Whole(call.content.output, "stop")
+            parts.append(chunks.event({"object": "invoke.result", **self._shape(call, whole)}))
+        elif call.asked.include_usage:
+            parts.append(chunks.usage_chunk(call))
+        return b"".join([*parts, chunks.DONE])
+
+    async def _start(
+        self, status: int, media: str, send: Send, more: Sequence[tuple[bytes, bytes]] = ()
+    ) -> None:
+        headers = [(b"content-type", media.encode()), *more, *self._headers]
+        self._started = True
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def _piece(self, piece: bytes, send: Send) -> None:
+        if self._token is not None:
+            self._said.append(piece)
+        async with asyncio.timeout(_SLOWEST_READER):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+
+    async def _send(self, status: int, media: str, body: bytes, send: Send) -> None:
+        await self._start(status, media, send, ((b"content-length", str(len(body)).encode()),))
+        await send({"type": "http.response.body", "body": body})
+
+    async def _refuse(self, error: PromptstoneError, send: Send) -> None:
+        if self._started:
+            return
+        if isinstance(error, RateLimited):
+            seconds = getattr(error, "retry_after", None) or 1
+            self._headers.append((b"retry-after", str(max(1, round(seconds))).encode()))
+            self._headers += getattr(error, "headers", ())
+        body = orjson.dumps(chunks.error_value(error))
+        await self._send(http_status(error).status, _JSON, body, send)
+
+    async def _replayed(self, scope: Scope, raw: bytes, request_id: str, send: Send) -> bool:
+        """Send the answer that this Idempotency-Key got before, if it got one."""
+        token = next((v for n, v in scope["headers"] if n == b"idempotency-key"), None)
+        if token is None:
+            return False
+        checked = idempotency.check_token(token.decode("latin-1"))
+        digest = hashlib.sha256(scope["path"].encode() + b"\0" + raw).hexdigest()
+        stored = await asyncio.to_thread(self._claim, checked, digest, request_id)
+        if stored is None:
+            self._token = checked
+            return False
+        self._headers.append((b"idempotent-replayed", b"true"))
+        await self._send(stored.status, stored.media, stored.body.encode(), send)
+        return True
+
+    def _claim(self, token: str, digest: str, request_id: str) -> Stored | None:
+        with self._serving.database.session_scope(f"key:{self._key.id}") as session:
+            return idempotency.claim(session, self._key.id, token, digest, request_id)
+
+    async def _store(self, answer: Stored) -> None:
+        if self._token is not None:
+            token = self._token
+            await asyncio.to_thread(self._write, lambda s: idempotency.store(
+                s, self._key.id, token, answer))  # fmt: skip
+
+    async def _release(self, request_id: str) -> None:
+        if self._token is not None:
+            token = self._token
+            await asyncio.to_thread(self._write, lambda s: idempotency.release(
+                s, self._key.id, token, request_id))  # fmt: skip
+
+    def _write(self, change: Callable[..., None]) -> None:
+        with self._serving.database.session_scope(f"key:{self._key.id}") as session:
+            change(session)

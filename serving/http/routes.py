@@ -1,0 +1,111 @@
+"""The HTTP interface of published apps: OpenAI's chat completions, invoke, models, feedback."""
+
+import asyncio
+from typing import Any, Literal
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.errors import Forbidden
+from serving import feedback
+from serving.answering import Whole
+from serving.bodies import read_chat, read_invoke
+from serving.calls import Call
+from serving.chunks import completion, invoked
+from serving.http import schemas
+from serving.http.answers import CallAnswer
+from serving.http.serving import Serving, key_of, serving_of
+from serving.keys import LiveKey
+from serving.live import LiveApp
+
+router = APIRouter(tags=["apps"])
+
+
+def _completion(call: Call, whole: Whole) -> dict[str, Any]:
+    return completion(call, whole.text, whole.finish_reason, whole.tool_calls)
+
+
+def _invoked(call: Call, whole: Whole) -> dict[str, Any]:
+    return invoked(call, whole.text)
+
+
+@router.post("/v1/chat/completions", openapi_extra=schemas.CHAT, responses=schemas.REFUSALS)
+async def chat_completions(request: Request) -> CallAnswer:
+    """OpenAI's chat completions; `model` is APP, APP@ALIAS or APP@N."""
+    return CallAnswer(serving_of(request), _caller(request), read_chat, _completion)
+
+
+@router.post("/apps/{app:path}/invoke", openapi_extra=schemas.INVOKE, responses=schemas.REFUSALS)
+async def invoke(request: Request, app: str) -> CallAnswer:
+    """An app's inputs in, its output with sources, usage and cost out."""
+    return CallAnswer(
+        serving_of(request), _caller(request), read_invoke, _invoked, app, result_event=True
+    )
+
+
+@router.get("/v1/models")
+async def models(request: Request) -> JSONResponse:
+    """The apps that the key may call, each with its aliases."""
+    apps = serving_of(request).live.apps_of(_caller(request))
+    data = [row for app in apps for row in _models_of(app)]
+    return JSONResponse({"object": "list", "data": data})
+
+
+@router.get("/v1/models/{model:path}", responses=schemas.REFUSALS)
+async def model(request: Request, model: str) -> JSONResponse:
+    """One app that the key may call."""
+    found = serving_of(request).live.choose(model, _caller(request), "")
+    return JSONResponse(_model(model, found.app))
+
+
+def _models_of(app: LiveApp) -> list[dict[str, Any]]:
+    named = [f"{app.name}@{alias}" for alias in sorted(app.aliases)]
+    return [_model(name, app) for name in (app.name, *named)]
+
+
+def _model(name: str, app: LiveApp) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": app.created, "owned_by": "promptstone"}
+
+
+class FeedbackBody(BaseModel):
+    """What a client says of an answer; a later one takes the place of an earlier one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    request_id: str = Field(min_length=1, max_length=64)
+    rating: Literal["good", "bad"] | None = None
+    reasons: list[str] = Field(default_factory=list)
+    comment: str = ""
+    correction: str | None = None
+
+
+@router.post("/v1/feedback", responses=schemas.REFUSALS)
+async def give_feedback(request: Request, body: FeedbackBody) -> JSONResponse:
+    """Rate an answer by the request id that it came with."""
+    key, serving = _caller(request), serving_of(request)
+    await serving.recorder.settled(body.request_id)
+    await asyncio.to_thread(_give, serving, key, body)
+    return JSONResponse({"request_id": body.request_id, "rating": body.rating})
+
+
+def _give(serving: Serving, key: LiveKey, body: FeedbackBody) -> None:
+    with serving.database.session_scope(f"key:{key.id}") as session:
+        feedback.give(
+            session,
+            app_ids=key.app_ids,
+            request_id=body.request_id,
+            rating=body.rating,
+            reasons=body.reasons,
+            comment=body.comment,
+            correction=body.correction,
+            actor=f"key:{key.name}",
+        )
+
+
+def _caller(request: Request) -> LiveKey:
+    """The key of a request; one for metrics calls no app."""
+    key = key_of(request)
+    if key.scope != "apps":
+        raise Forbidden("This key reads metrics only. Use a key for apps.")
+    return key

@@ -1,0 +1,291 @@
+"""What this process serves, in memory: apps, aliases and keys as the database said last.
+
+The database is asked twice a second whether anything changed, so what is promoted or revoked
+elsewhere holds here within a second. Releases never change: they are loaded once.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from connectors.models import LocalAddress, Model
+from connectors.prices import Price
+from connectors.service import target_of
+from connectors.wire import Target
+from core.clock import utcnow
+from core.database import Database
+from core.errors import NotFound, PromptstoneError
+from prompts.content import PromptContent
+from prompts.template import renderer
+from rag.answer import variables_of
+from serving.canary import takes_canary
+from serving.keys import LiveKey, load_keys, token_hash
+from serving.lookup import DEFAULT_ALIAS
+from serving.manifest import ReleaseManifest
+from serving.models import App, AppAlias, AppRelease, ServingVersion
+from serving.pinned import PinnedAnswers
+from serving.settings import Operations
+
+POLL_SECONDS = 0.4
+_MOST_RELEASES = 256
+log = logging.getLogger("promptstone.serving")
+
+
+class LiveAlias(NamedTuple):
+    """Where an alias points; `canary` takes `percent` of its calls."""
+
+    release: int
+    canary: int | None
+    percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveApp:
+    """An app as calls need it."""
+
+    id: str
+    name: str
+    newest: int
+    created: int
+    operations: Operations
+    aliases: Mapping[str, LiveAlias]
+
+
+class Chosen(NamedTuple):
+    """The release that a call gets, and by which way."""
+
+    app: LiveApp
+    number: int
+    alias: str | None
+    canary: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedDoor:
+    """A model of a release, ready to be asked; `refused` is why it cannot be."""
+
+    target: Target
+    price: Price | None
+    params: Mapping[str, Any]
+    refused: str | None = None
+
+
+@dataclass(slots=True)
+class LoadedRelease:
+    """A release with what is worked out once: who may be named in `inputs`, pinned answers."""
+
+    app: str
+    number: int
+    manifest: ReleaseManifest
+    content: PromptContent
+    names: frozenset[str]
+    thread: str | None
+    pinned: PinnedAnswers
+    doors: tuple[LoadedDoor, ...] = ()
+    doors_of: object = None
+    rendered: "OrderedDict[str, list[dict[str, str]]]" = field(default_factory=OrderedDict)
+
+
+class _View(NamedTuple):
+    number: int
+    apps: Mapping[str, LiveApp]
+    by_id: Mapping[str, LiveApp]
+    keys: Mapping[str, LiveKey]
+
+
+_NOTHING = _View(-1, {}, {}, {})
+
+
+class Live:
+    """The view of one process; `async with` keeps it up to date."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._view = _NOTHING
+        self._doors_mark: object = None
+        self._releases: OrderedDict[tuple[str, int], LoadedRelease] = OrderedDict()
+        self._loading: dict[tuple[str, int], asyncio.Task[LoadedRelease]] = {}
+        self._polling: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> "Live":
+        await asyncio.to_thread(self.refresh)
+        self._polling = asyncio.create_task(self._poll())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._polling is not None:
+            self._polling.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._polling
+
+    def key(self, token: str) -> LiveKey | None:
+        """The key behind a token, unless it is unknown, revoked or expired."""
+        key = self._view.keys.get(token_hash(token))
+        return None if key is None or key.has_expired(utcnow()) else key
+
+    def app(self, app_id: str) -> LiveApp | None:
+        """An app by id."""
+        return self._view.by_id.get(app_id)
+
+    def apps_of(self, key: LiveKey) -> list[LiveApp]:
+        """The apps that a key may call, by name."""
+        found = (self._view.by_id.get(app_id) for app_id in key.app_ids)
+        return sorted((app for app in found if app is not None), key=lambda app: app.name)
+
+    def choose(self, text: str, key: LiveKey | None, sticky: str) -> Chosen:
+        """What `APP`, `APP@ALIAS` or `APP@N` means to a key; NotFound tells nothing of others.
+
+        `sticky` decides about a canary: the same text gets the same release.
+        """
+        name, _, ref = text.partition("@")
+        app = self._view.apps.get(name)
+        if app is None or (key is not None and app.id not in key.app_ids):
+            raise NotFound(
+                f"There is no app {name[:128]!r} for this key. GET /v1/models lists those there "
+                "are.",
+                param="model",
+                code="model_not_found",
+            )
+        if ref.isdecimal() and len(ref) < 10:
+            if 1 <= int(ref) <= app.newest:
+                return Chosen(app, int(ref), None, canary=False)
+            raise self._no_ref(app, ref)
+        alias = app.aliases.get(ref or DEFAULT_ALIAS)
+        if alias is None:
+            raise self._no_ref(app, ref or DEFAULT_ALIAS)
+        named = ref or DEFAULT_ALIAS
+        if alias.canary is not None and takes_canary(
+            app.id, named, alias.canary, sticky, alias.percent
+        ):
+            return Chosen(app, alias.canary, named, canary=True)
+        return Chosen(app, alias.release, named, canary=False)
+
+    def _no_ref(self, app: LiveApp, ref: str) -> NotFound:
+        known = ", ".join(sorted(app.aliases)) or "none yet"
+        return NotFound(
+            f"{app.name} has no release {ref[:128]!r}. Its aliases are: {known}.",
+            param="model",
+            code="model_not_found",
+        )
+
+    async def release(self, app: LiveApp, number: int) -> LoadedRelease:
+        """A release, loaded once; its models' keys and time-outs are those of now."""
+        key = (app.id, number)
+        found = self._releases.get(key)
+        if found is not None:
+            if found.doors_of is not self._doors_mark:
+                await asyncio.to_thread(self._open_doors, found)
+            return found
+        task = self._loading.get(key)
+        if task is None:
+            task = asyncio.create_task(self._load(app, number))
+            self._loading[key] = task
+            task.add_done_callback(lambda _: self._loading.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _load(self, app: LiveApp, number: int) -> LoadedRelease:
+        loaded = await asyncio.to_thread(self._read, app, number)
+        self._releases[app.id, number] = loaded
+        while len(self._releases) > _MOST_RELEASES:
+            self._releases.popitem(last=False)
+        return loaded
+
+    def _read(self, app: LiveApp, number: int) -> LoadedRelease:
+        with self._database.read_scope() as session:
+            row = session.exec(
+                select(AppRelease).where(AppRelease.app_id == app.id, AppRelease.number == number)
+            ).first()
+        if row is None:
+            raise self._no_ref(app, str(number))
+        manifest = ReleaseManifest.model_validate(row.manifest)
+        content = manifest.asked
+        report = renderer().variables(manifest.prompt.content.messages)
+        names = set(variables_of(content, report))
+        if manifest.retrieval is not None:
+            names.discard(manifest.retrieval.into)
+        thread = manifest.thread
+        loaded = LoadedRelease(
+            app.name,
+            number,
+            manifest,
+            content,
+            frozenset(names),
+            thread,
+            PinnedAnswers(manifest.pinned),
+        )
+        self._open_doors(loaded)
+        return loaded
+
+    def _open_doors(self, loaded: LoadedRelease) -> None:
+        mark = self._doors_mark
+        with self._database.read_scope() as session:
+            loaded.doors = tuple(
+                self._door(session, loaded, at) for at in range(len(loaded.manifest.models))
+            )
+        loaded.doors_of = mark
+
+    def _door(self, session: Session, loaded: LoadedRelease, at: int) -> LoadedDoor:
+        frozen = loaded.manifest.models[at]
+        model = frozen.model
+        try:
+            path = self._database.settings.key_path
+            target = target_of(session, model.name, path, frozen=model.settings)
+        except PromptstoneError as error:
+            return LoadedDoor(model.target, model.price, frozen.params, error.message)
+        return LoadedDoor(target, model.price, frozen.params)
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            try:
+                await asyncio.to_thread(self.refresh)
+            except Exception:  # an unreachable database must not end what is served from memory
+                log.exception("apps and keys could not be read; what was known goes on")
+
+    def refresh(self) -> None:
+        """Read what changed since the last time; cheap when nothing did."""
+        with self._database.read_scope() as session:
+            number = session.exec(select(ServingVersion.number)).first() or 0
+            if number != self._view.number:
+                self._view = _read_view(session, number)
+            mark = _doors_mark(session)
+        if mark != self._doors_mark:
+            self._doors_mark = mark
+
+
+def _doors_mark(session: Session) -> tuple[int, datetime | None, int]:
+    models = session.exec(select(func.count(), func.max(col(Model.updated_at)))).one()
+    places = session.exec(select(func.count()).select_from(LocalAddress)).one()
+    return (models[0], models[1], places)
+
+
+def _read_view(session: Session, number: int) -> _View:
+    pointing: dict[str, dict[str, LiveAlias]] = {}
+    for row in session.exec(select(AppAlias)):
+        alias = LiveAlias(row.release, row.canary, row.percent)
+        pointing.setdefault(row.app_id, {})[row.name] = alias
+    apps = [
+        LiveApp(
+            app.id,
+            app.name,
+            app.newest,
+            int(app.created_at.timestamp()),
+            Operations.model_validate(app.operations),
+            pointing.get(app.id, {}),
+        )
+        for app in session.exec(select(App))
+    ]
+    return _View(
+        number,
+        {app.name: app for app in apps},
+        {app.id: app for app in apps},
+        load_keys(session),
+    )
