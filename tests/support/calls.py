@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlmodel import Session
 
+from connectors.service import ensure_builtin
 from core.clock import new_id, utcnow
 from core.database import Database
 from prompts import service as prompts
@@ -50,6 +51,7 @@ def make_released(
         messages=(MessageTemplate(role="user", content=text),), inputs=tuple(variables)
     )
     with db.session_scope("cli:tester") as session:
+        ensure_builtin(session)
         prompts.push(session, name, content)
     settings = making.draft_settings(db, {"prompt": f"{name}@1", "model": "echo"})
     with db.session_scope("cli:tester") as session:
