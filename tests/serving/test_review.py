@@ -198,6 +198,7 @@ def with_base(manifest: ReleaseManifest) -> ReleaseManifest:
 
 def test_messages_stand_where_the_prompt_has_a_place_for_them(manifest: ReleaseManifest):
     thread, base = with_thread(manifest), with_base(manifest)
+    both = with_base(with_thread(manifest))
     turns = [*EARLIER, USER]
     assert case_inputs(manifest, {"x": 1}, []) == {"x": 1}
     assert case_inputs(manifest, {"x": 1}, turns) == {"x": 1, "messages": turns}
@@ -206,7 +207,7 @@ def test_messages_stand_where_the_prompt_has_a_place_for_them(manifest: ReleaseM
     assert case_inputs(base, {}, [USER]) == {"question": "hi"}
     assert case_inputs(base, {}, turns) == {"messages": turns}
     assert case_inputs(base, {"question": "q"}, [USER]) == {"question": "q", "messages": [USER]}
-    assert case_inputs(with_thread(base), {}, turns) == {"question": "hi", "turns": EARLIER}
+    assert case_inputs(both, {}, turns) == {"question": "hi", "turns": EARLIER}
 
 
 def test_cases_of_calls(db: Database, calls: list[str]):
