@@ -99,10 +99,10 @@ def _messages(value: object) -> list[Turn]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise _wrong("is no list")
+        raise _wrong(" is no list")
     found = cast(list[object], value)
     if len(found) > MAX_MESSAGES:
-        raise _wrong(f"has more than {MAX_MESSAGES} entries")
+        raise _wrong(f" has more than {MAX_MESSAGES} entries")
     return [_turn(at, one) for at, one in enumerate(found)]
 
 
@@ -139,7 +139,7 @@ def _part(at: int, value: object) -> str:
 
 
 def _wrong(what: str) -> Invalid:
-    return Invalid(f"messages {what}. Send [{{role, content}}, …].", param="messages")
+    return Invalid(f"messages{what}. Send [{{role, content}}, …].", param="messages")
 
 
 def _inputs(value: object) -> dict[str, Any]:
