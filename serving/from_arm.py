@@ -24,7 +24,7 @@ def settings_from_arm(session: Session, run_id: str, arm: str) -> ArmApp:
     """What to make an app of; raises NotFound, Invalid for an arm without a prompt here."""
     run = get_run(session, run_id)
     found = run.manifest["arms"][arm_position(arm_names(run), arm)]
-    if run.imported or not found.get("prompt"):
+    if not found.get("prompt") or not found.get("model"):
         raise Invalid(
             f"The arm {arm!r} was imported and has no prompt here. Push the prompt, and make the "
             "app of it.",

@@ -105,8 +105,6 @@ def _label(retrieval: Retrieval) -> str:
 
 
 def _matching(run: Run, release: ReleaseManifest) -> list[str]:
-    if run.imported:
-        return []
     arms = Manifest.model_validate(run.manifest).arms
     return [arm.name for arm in arms if is_release(arm, release)]
 

@@ -5,15 +5,18 @@ import shlex
 
 import pytest
 
+from app import example
 from core.database import Database
 from core.models import User
-from serving import aliases, service
+from serving import aliases, gates, service
 from serving.bodies import read_chat, read_invoke
 from serving.keys import list_keys
 from serving.lookup import need_app, resolve
+from serving.manifest import ReleaseManifest
 from serving.settings import Pinned
 from tests.support.apps import ACTOR, arms_run, change, make_app, push, release
 from tests.support.pages import button, page, words
+from tests.support.runs_factory import make_run
 
 
 @pytest.fixture
@@ -88,6 +91,33 @@ def test_an_app_is_made_and_released_in_the_drawer(db):
     with db.read_scope() as session:
         app = need_app(session, "help")
     assert (app.newest, app.settings["prompt"], app.settings["kind"]) == (1, "faq@1", "completion")
+
+
+def test_the_winning_arm_becomes_an_app(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")
+    with sqlite_db.read_scope() as session:
+        run = example.known_run(session)
+    found = clean(page("runs", id=run, tab="verdict"))
+    found.button(key="app_news@2 | demo").click().run()
+    assert found.query_params["do"] == "app"
+    assert found.text_input(key="arm_app_name").value == "news"
+    by_label(found.button, "Create and release").click().run()
+    assert not found.exception
+    with sqlite_db.read_scope() as session:
+        app = need_app(session, "news")
+        manifest = ReleaseManifest.model_validate(resolve(session, "news").release.manifest)
+        assert gates.arms_of(session, manifest, run or "") == ["news@2 | demo"]
+    assert app.origin is not None
+    assert (app.origin["run"], app.origin["arm"]) == (run, "news@2 | demo")
+    again = page("runs", id=run, tab="verdict", do="app", arm="news@1 | demo")
+    assert again.text_input(key="arm_app_name").value == "news-2"
+    clean(page("apps", id="news"))
+
+
+def test_an_arm_made_elsewhere_makes_no_app(workspace, sqlite_db):
+    with sqlite_db.session_scope(ACTOR) as session:
+        run = make_run(session, arms=("ours", "theirs"), imported=True)
+    assert "has no prompt here" in said(page("runs", id=run, tab="verdict", do="app"))
 
 
 def test_what_cannot_be_made_is_said_in_the_drawer(db):

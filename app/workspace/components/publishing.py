@@ -1,7 +1,7 @@
 """One app as its page shows it, and who may change it."""
 
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, TypeVar
 
 from sqlmodel import Session
 
@@ -9,12 +9,12 @@ from app.server import context
 from app.workspace.components import access
 from app.workspace.strings import raw
 from core.errors import Forbidden, PromptstoneError
-from serving import service
+from serving import making, service
 from serving.lookup import aliases, need_app, need_release
 from serving.manifest import ReleaseManifest
 from serving.models import App, AppAlias
 from serving.releasing import fitted_manifest, read
-from serving.settings import AppSettings, Operations
+from serving.settings import AppKind, AppSettings, Operations
 
 PUBLISHERS = ("admin", "publisher")
 T = TypeVar("T")
@@ -85,6 +85,26 @@ def checked_role() -> None:
     user = context.current().signed_in(access.cookies())
     if user is None or user.role not in PUBLISHERS:
         raise Forbidden(raw("apps.needs_publisher"))
+
+
+def make(
+    name: str,
+    fields: Mapping[str, Any],
+    kind: AppKind | None = None,
+    description: str = "",
+    origin: Mapping[str, Any] | None = None,
+) -> str:
+    """Make an app and its first release; the app's name."""
+    checked_role()
+    database = access.database()
+    settings = making.draft_settings(database, fields, kind)
+    with access.writing() as session:
+        app = service.create(
+            session, name.strip(), settings, description=description, origin=origin
+        )
+        created = app.name
+    making.release(database, access.actor(), created)
+    return created
 
 
 def act(action: Callable[[Session], T]) -> T | None:

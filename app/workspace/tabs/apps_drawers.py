@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any
 
 import streamlit as st
 
@@ -11,8 +10,7 @@ from app.workspace.components.plain import plain
 from app.workspace.components.publishing import View
 from app.workspace.strings import raw, t
 from app.workspace.tabs import apps_moves, apps_parts
-from serving import making, portable, service
-from serving.settings import AppKind
+from serving import portable, service
 
 Body = Callable[[], None]
 
@@ -52,26 +50,6 @@ def _shown(body: Body) -> None:
         body()
 
 
-def made(
-    name: str,
-    fields: Mapping[str, Any],
-    kind: AppKind | None,
-    description: str = "",
-    origin: Mapping[str, Any] | None = None,
-) -> str:
-    """Make an app and its first release; the app's name."""
-    publishing.checked_role()
-    database = access.database()
-    settings = making.draft_settings(database, fields, kind)
-    with access.writing() as session:
-        app = service.create(
-            session, name.strip(), settings, description=description, origin=origin
-        )
-        created = app.name
-    making.release(database, access.actor(), created)
-    return created
-
-
 def _new() -> None:
     parts = app_fields.parts()
     with drawer.form("app_new"):
@@ -87,7 +65,7 @@ def _new() -> None:
                 "prompt": prompt or "", "model": model or "",
                 "knowledge": None if base is None else {"kb": base},
             }  # fmt: skip
-            return made(name, fields, kind, description)
+            return publishing.make(name, fields, kind, description)
 
         created = drawer.submit_outside("apps.create", create)
     if created is not None:

@@ -9,6 +9,7 @@ import streamlit as st
 from app.server import context
 from app.workspace.components import access, cell_actions, drawer, exports, numbers, url
 from app.workspace.strings import raw, t
+from app.workspace.tabs import runs_app
 from evalsets.labels.importing import import_labels
 from evalsets.labels.lines import read_label_lines
 from evalsets.models import Run
@@ -37,6 +38,7 @@ def draw(run_id: str) -> None:
         "promote": lambda: _promote(run_id),
         "labels": lambda: _labels(run_id),
         "case": lambda: cell_actions.drawer_body(run_id),
+        "app": lambda: runs_app.draw(run_id),
     }
     which = url.drawer()
     if which in bodies:

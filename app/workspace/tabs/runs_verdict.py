@@ -5,6 +5,7 @@ import streamlit as st
 from app.workspace.components import access, attention, charts, numbers, sentences, table, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
+from app.workspace.tabs import runs_app
 from evalsets.labels.state import label_state
 from evalsets.runs.cells import load_cells
 from evalsets.runs.manifest import Manifest
@@ -81,6 +82,7 @@ def _offer(run_id: str, read: RunVerdict, comparison: Comparison) -> None:
             icon=":material/verified:", key=f"promote_{comparison.candidate}", on_click=url.put,
             kwargs={"do": "promote", "arm": arm},
         )  # fmt: skip
+        runs_app.offer(arm, key=f"app_{comparison.candidate}")
     elif comparison.verdict is Word.TOO_FEW and read.by == LABEL:
         plan = read.plan
         if plan is not None and plan.complete and plan.sequence < MOST_EXTENSIONS:
@@ -137,6 +139,8 @@ def _table(read: RunVerdict) -> None:
     ]
     columns = ("arm", "share", "good", "skipped", "unlabeled", "failed")
     table.still(rows, {c: raw(f"columns.{c}") for c in columns}, alt=raw("verdict.shares_table"))
+    if not any(one.verdict in (Word.CANDIDATE, Word.BASELINE) for one in read.comparisons):
+        runs_app.offer(read.baseline, key="app_of_any")
     rows = [
         {
             "arm": f"{one.candidate} – {one.baseline}",
