@@ -16,6 +16,7 @@ from core.workspace_settings import get_setting
 from evalsets.models import Dataset
 from prompts import service
 from prompts.models import PromptSummary
+from serving.service import list_apps
 
 KINDS = (
     *("exact", "contains", "regex", "json_schema", "length", "latency", "cost", "judge"),
@@ -30,10 +31,12 @@ class Choices(NamedTuple):
 
     prompts: Sequence[str]
     models: Sequence[str]
+    apps: Sequence[str]
     datasets: Sequence[str]
     evaluators: Sequence[str]
     proposed_prompts: Sequence[str]
     proposed_models: Sequence[str]
+    proposed_apps: Sequence[str]
     proposed_dataset: str | None
     budget: float | None
 
@@ -50,13 +53,19 @@ def choices() -> Choices:
         prompts = list(dict.fromkeys([*proposed, *refs]))
         model = _model(session, proposed)
         budget = get_setting(session, "default_budget")
+        apps = [f"{app.name}@{app.newest}" for app in list_apps(session) if app.newest]
+    wanted = url.get("app")
+    if wanted is not None:
+        apps = list(dict.fromkeys([wanted, *apps]))
     return Choices(
         prompts,
         models,
+        apps,
         datasets,
         [*KINDS, *saved],
         proposed,
-        [model] if model in models else [],
+        [model] if model in models and not (wanted and not proposed) else [],
+        [wanted] if wanted else [],
         _dataset(datasets),
         float(budget) if budget else None,
     )

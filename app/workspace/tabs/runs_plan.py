@@ -13,6 +13,7 @@ from core.clock import new_id
 from core.errors import PromptstoneError
 from evalsets.runs import service as runs
 from evalsets.runs.plan import Plan
+from serving.as_model import freeze_apps
 
 FORM = "plan_form"
 
@@ -40,6 +41,7 @@ def _body() -> None:
         t("runs.models"), offered.models, default=offered.proposed_models, key="plan_models",
         placeholder=raw("runs.choose"),
     )  # fmt: skip
+    apps = _apps(offered)
     reading_from = st.container()
     place = offered.datasets.index(offered.proposed_dataset) if offered.proposed_dataset else None
     dataset = st.selectbox(t("runs.dataset"), offered.datasets, index=place, key="plan_dataset")
@@ -61,7 +63,7 @@ def _body() -> None:
         t("runs.budget"), 0.0, None, offered.budget, step=0.5, key="plan_budget",
         placeholder=raw("runs.no_budget"),
     )  # fmt: skip
-    if not (prompts and models and dataset):
+    if not (dataset and ((prompts and models) or (apps and not prompts))):
         st.caption(t("runs.plan_incomplete"))
         return
     if choices.NEW_JUDGE in evaluators and judge is None:
@@ -73,7 +75,8 @@ def _body() -> None:
             reading = plan_bases.draw(prompts)
         request = runs.RunRequest(
             prompts=tuple(prompts),
-            models=tuple(models),
+            models=tuple(models) if prompts else (),
+            apps=tuple(apps),
             dataset=dataset,
             **reading._asdict(),
             repeats=repeats,
@@ -83,13 +86,23 @@ def _body() -> None:
             evaluators=tuple(choices.evaluator(name, saved) for name in evaluators),
             idempotency_key=st.session_state[FORM],
         )
-        figures = runs.plan(context.current().database, request)
+        figures = runs.plan(context.current().database, request, freeze_apps)
     except (PromptstoneError, ValidationError) as error:
         st.error(plain(getattr(error, "message", str(error))), icon=":material/error:")
         return
     _foot(figures)
     if st.button(t("runs.start"), type="primary", icon=":material/play_arrow:", key="plan_start"):
         _start(request)
+
+
+def _apps(offered: choices.Choices) -> list[str]:
+    """Whole apps beside prompts, where there are any."""
+    if not offered.apps:
+        return []
+    return st.multiselect(
+        t("runs.apps"), offered.apps, default=offered.proposed_apps, key="plan_apps",
+        accept_new_options=True, help=t("runs.apps_help"), placeholder=raw("runs.choose"),
+    )  # fmt: skip
 
 
 def _foot(figures: Plan) -> None:
@@ -111,7 +124,7 @@ def _foot(figures: Plan) -> None:
 
 def _start(request: runs.RunRequest) -> None:
     try:
-        started = runs.start(context.current().database, access.actor(), request)
+        started = runs.start(context.current().database, access.actor(), request, freeze_apps)
     except PromptstoneError as error:
         st.error(plain(error.message), icon=":material/error:")
         return
