@@ -1,7 +1,7 @@
 """Who may find what: metadata filters bound to a person or a key, applied before ranking."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
 
@@ -78,6 +78,23 @@ def rules(session: Session, base_id: str) -> list[AccessRule]:
     """All rules of a base, by subject."""
     query = select(AccessRule).where(AccessRule.base_id == base_id)
     return list(session.exec(query.order_by(col(AccessRule.subject))))
+
+
+class BaseRule(NamedTuple):
+    """The rule of one subject in the base called `base`."""
+
+    base: str
+    allowed: Allowed
+
+
+def rules_of(session: Session, subject: str) -> list[BaseRule]:
+    """What a subject may find, by base, where a rule says so."""
+    query = (
+        select(KnowledgeBase.name, AccessRule.allowed)
+        .join(AccessRule, col(AccessRule.base_id) == col(KnowledgeBase.id))
+        .where(AccessRule.subject == subject)
+    )
+    return [BaseRule(*row) for row in session.exec(query.order_by(col(KnowledgeBase.name)))]
 
 
 NOTHING: Allowed = {"": ()}

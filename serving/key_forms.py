@@ -1,6 +1,6 @@
 """What is asked of a key and what is shown of it."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Annotated, Literal, NamedTuple
 
@@ -30,6 +30,11 @@ class KeyCreate(BaseModel):
     streams: _Count = None
     budget_day: Annotated[Decimal | None, Field(gt=0, le=10**9, decimal_places=NANO_DIGITS)] = None
     expires_at: AwareDatetime | None = None
+
+
+def end_of(day: date) -> datetime:
+    """A date as an expiry: good until that day is over in UTC."""
+    return datetime.combine(day, time(23, 59, 59), UTC)
 
 
 class CreatedKey(NamedTuple):

@@ -1,6 +1,7 @@
 """`promptstone key`: who may call what, with which limits."""
 
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,7 +43,7 @@ def create(
     ] = None,
     expires: Annotated[
         str | None,
-        typer.Option(metavar="DATE", help="Good until then, in UTC: 2030-12-31[T12:00]."),
+        typer.Option(metavar="DATE", help="The last day in UTC: 2030-12-31[T12:00]."),
     ] = None,
     json: Json = False,
 ) -> None:
@@ -67,10 +68,14 @@ def create(
         print(created.key)
         say("Keep it now: it is stored as a hash and not shown again.")
     if until is not None and until <= utcnow():
-        say(f"It has expired already, on {until:%Y-%m-%d}. Make one with a later date.")
+        say(f"It has expired already, on {until:%Y-%m-%d}. Make another with a later date.")
 
 
 def _moment(text: str) -> datetime:
+    from serving.key_forms import end_of
+
+    with suppress(ValueError):
+        return end_of(date.fromisoformat(text))
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:

@@ -26,7 +26,7 @@ def test_a_key_is_shown_once_and_listed_by_its_prefix(apps: Shell) -> None:
     )  # fmt: skip
     assert list(made) == ["name", "key", "apps", "expires"]
     assert re.fullmatch(r"ps_[\w-]{43}", made["key"])
-    assert (made["apps"], made["expires"][:19]) == (["keyed", "other"], "2099-01-31T00:00:00")
+    assert (made["apps"], made["expires"][:19]) == (["keyed", "other"], "2099-01-31T23:59:59")
     row = listed(apps, "web")
     assert row["prefix"] == made["key"][:8]
     assert (row["rpm"], row["tpm"], row["streams"]) == (60, 9000, 3)

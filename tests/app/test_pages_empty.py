@@ -13,6 +13,8 @@ SAYS = {
     "runs": "No runs yet.",
     "label": "Nothing to label.",
     "evaluators": "need no model",
+    "keys": "No keys.",
+    "apps": "No apps yet.",
     "models": "Models",
     "settings": "Settings",
 }
@@ -38,7 +40,7 @@ def test_without_a_session_nothing_is_shown(workspace, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "query"),
     [("prompts", {"id": "nobody"}), ("datasets", {"id": "nobody"}), ("runs", {"id": "nobody"}),
-     ("models", {"id": "nobody"}), ("label", {"queue": "nobody"}), ("evaluators", {"id": "nobody"})],
+     ("models", {"id": "nobody"}), ("apps", {"id": "nobody"}), ("keys", {"id": "nobody"}), ("label", {"queue": "nobody"}), ("evaluators", {"id": "nobody"})],
 )  # fmt: skip
 def test_a_dead_link_is_a_sentence(workspace, name, query):
     found = page(name, **query)
