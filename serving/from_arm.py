@@ -31,6 +31,10 @@ def settings_from_arm(session: Session, run_id: str, arm: str) -> ArmApp:
             param="arm",
         )
     frozen = Arm.model_validate(found)
+    if frozen.app is not None:
+        raise Invalid(
+            f"The arm {arm!r} is an app already. Promote its release {frozen.app}.", param="arm"
+        )
     assert frozen.prompt is not None
     assert frozen.model is not None
     fields = {

@@ -7,7 +7,8 @@ from sqlalchemy import String, cast
 from sqlmodel import Session, col, select
 
 from core.audit import record
-from core.errors import Conflict, Invalid
+from core.errors import Conflict, Invalid, NotFound
+from core.names import split_ref
 from evalsets.models import Run
 from evalsets.runs.cells import arm_names, get_run
 from evalsets.runs.manifest import Arm, Manifest
@@ -22,6 +23,21 @@ from serving.manifest import FrozenDoor, ReleaseManifest, sent
 from serving.models import AppAliasMove
 
 _LOOK_BACK = 200
+
+
+class Candidate(NamedTuple):
+    """A release that is to be promoted."""
+
+    app: str
+    number: int
+    hash: str
+    manifest: ReleaseManifest
+
+
+def candidate(session: Session, name: str, ref: str | int) -> Candidate:
+    """A release by number or alias; raises NotFound."""
+    row = resolve(session, name, ref).release
+    return Candidate(name, row.number, row.hash, ReleaseManifest.model_validate(row.manifest))
 
 
 class RunGate(NamedTuple):
@@ -57,6 +73,7 @@ def is_release(arm: Arm, release: ReleaseManifest) -> bool:
     """Whether an arm asked what the release asks: prompt, first model, parameters, passages.
 
     By content, never by names: an imported release may carry a name that is another prompt here.
+    Guards, fallbacks and pinned answers are only in an arm that is the whole app.
     """
     if arm.prompt is None or arm.model is None:
         return False
@@ -76,8 +93,8 @@ def _read(retrieval: Retrieval | None) -> Retrieval | None:
     return None if retrieval is None else retrieval.model_copy(update={"subject": None})
 
 
-def arms_of(session: Session, release: ReleaseManifest, run_id: str) -> list[str]:
-    """The arms of a completed run that are this release.
+def arms_of(session: Session, release: Candidate, run_id: str) -> list[str]:
+    """The arms of a completed run that are this release: the app itself, else what it asks.
 
     Raises NotFound, Conflict for a run that is not completed, Invalid where no arm is the release.
     """
@@ -87,47 +104,54 @@ def arms_of(session: Session, release: ReleaseManifest, run_id: str) -> list[str
             f"The run {run_id} is {run.status}, so its figures may still change. Let it complete, "
             "or name another run."
         )
-    found = _matching(run, release)
+    found = _matching(session, run, release)
     if not found:
-        door = release.models[0]
-        base = f" and {_label(release.retrieval)}" if release.retrieval else ""
+        manifest = release.manifest
+        prompt, read = manifest.prompt, manifest.retrieval
+        base = "" if read is None else f" and the base {read.kb}@{read.snapshot}"
         raise Invalid(
-            f"No arm of the run {run_id} is this release, which asks {release.prompt.name}"
-            f"@{release.prompt.version} on {door.model.name} with its own parameters{base}. The "
-            f"run has {'; '.join(arm_names(run))}. Run the release's own arm, or name another run.",
+            f"No arm of the run {run_id} is {release.app}@{release.number}, which asks "
+            f"{prompt.name}@{prompt.version} on {manifest.models[0].model.name} with its own "
+            f"parameters{base}. The run has {'; '.join(arm_names(run))}. Make a run with --app "
+            f"{release.app}@{release.number}, or name another one.",
             param="gate",
         )
     return found
 
 
-def _label(retrieval: Retrieval) -> str:
-    return f"the base {retrieval.kb}@{retrieval.snapshot}"
-
-
-def _matching(run: Run, release: ReleaseManifest) -> list[str]:
+def _matching(session: Session, run: Run, release: Candidate) -> list[str]:
     arms = Manifest.model_validate(run.manifest).arms
-    return [arm.name for arm in arms if is_release(arm, release)]
+    whole = [arm.name for arm in arms if arm.app and _was(session, run, arm.app) == release.hash]
+    return whole or [arm.name for arm in arms if is_release(arm, release.manifest)]
 
 
-def proving_runs(session: Session, release: ReleaseManifest, limit: int = 20) -> list[Run]:
+def _was(session: Session, run: Run, ref: str) -> str | None:
+    """The hash of the release that an arm was; None if it is gone, or younger than the run."""
+    try:
+        found = resolve(session, *split_ref(ref)).release
+    except NotFound:
+        return None
+    return found.hash if found.created_at <= run.created_at else None
+
+
+def proving_runs(session: Session, release: Candidate, limit: int = 20) -> list[Run]:
     """Completed runs with an arm that is this release, newest first."""
-    named = cast(col(Run.manifest), String).contains(release.prompt.hash)
+    named = cast(col(Run.manifest), String).contains(release.manifest.prompt.hash)
     query = select(Run).where(named, Run.status == "completed").order_by(col(Run.id).desc())
-    found = (run for run in session.exec(query.limit(_LOOK_BACK)) if _matching(run, release))
+    rows = session.exec(query.limit(_LOOK_BACK)).all()
+    found = (run for run in rows if _matching(session, run, release))
     return [run for _, run in zip(range(limit), found, strict=False)]
 
 
 def evidence_of(
-    session: Session, release: ReleaseManifest, run_id: str, *, by: str = LABEL
+    session: Session, release: Candidate, run_id: str, *, by: str = LABEL
 ) -> dict[str, Any]:
     """The run's verdict on the arm that is the release; reading it counts as a look."""
     arm = arms_of(session, release, run_id)[0]
     return verdicts.evidence_of(session, get_run(session, run_id), arm, by=by)
 
 
-def check(
-    session: Session, release: ReleaseManifest, run_id: str, gates: Sequence[Gate]
-) -> GateResult:
+def check(session: Session, release: Candidate, run_id: str, gates: Sequence[Gate]) -> GateResult:
     """Every gate on every arm of the run that is the release; holds where there is no gate."""
     arms = arms_of(session, release, run_id)
     if not gates:
@@ -147,8 +171,7 @@ def promote_on(
     reason: str = "",
 ) -> Promotion:
     """Promote with a run as evidence, unless one of the gates fails; a refusal is audited."""
-    found = resolve(session, name, ref)
-    release = ReleaseManifest.model_validate(found.release.manifest)
+    release = candidate(session, name, ref)
     result = check(session, release, gate.run, gate.gates)
     evidence = {
         **evidence_of(session, release, gate.run, by=by),
@@ -157,11 +180,10 @@ def promote_on(
     }
     if result.holds:
         move = promote(
-            session, name, found.release.number, alias, canary=canary, reason=reason,
-            evidence=evidence,
-        )  # fmt: skip
+            session, name, release.number, alias, canary=canary, reason=reason, evidence=evidence
+        )
         return Promotion(move, result)
     failed = [failure.sentence for failure in result.failures]
-    detail = {"alias": alias, "release": found.release.number, "gate": str(gate)}
+    detail = {"alias": alias, "release": release.number, "gate": str(gate)}
     record(session, "app.promote_refused", name, {**detail, "failures": failed})
     return Promotion(None, result)

@@ -12,7 +12,6 @@ from serving import aliases, gates, service
 from serving.bodies import read_chat, read_invoke
 from serving.keys import list_keys
 from serving.lookup import need_app, resolve
-from serving.manifest import ReleaseManifest
 from serving.settings import Pinned
 from tests.support.apps import ACTOR, arms_run, change, make_app, push, release
 from tests.support.pages import button, page, words
@@ -105,8 +104,8 @@ def test_the_winning_arm_becomes_an_app(workspace, sqlite_db):
     assert not found.exception
     with sqlite_db.read_scope() as session:
         app = need_app(session, "news")
-        manifest = ReleaseManifest.model_validate(resolve(session, "news").release.manifest)
-        assert gates.arms_of(session, manifest, run or "") == ["news@2 | demo"]
+        made = gates.candidate(session, "news", 1)
+        assert gates.arms_of(session, made, run or "") == ["news@2 | demo"]
     assert app.origin is not None
     assert (app.origin["run"], app.origin["arm"]) == (run, "news@2 | demo")
     again = page("runs", id=run, tab="verdict", do="app", arm="news@1 | demo")

@@ -5,9 +5,15 @@ import pytest
 from core import audit
 from core.database import Database
 from core.errors import Conflict, Invalid, NotFound
+from evalsets.models import Run
+from evalsets.runs.manifest import Manifest
 from serving import aliases, gates
+from serving.as_model import freeze_apps
+from serving.from_arm import settings_from_arm
 from serving.lookup import need_app, resolve
-from tests.support.apps import ACTOR, arms_run, change, make_app, manifest_of, push, release
+from serving.service import delete_app
+from tests.support.apps import ACTOR, arms_run, change, make_app, push, release
+from tests.support.runs_factory import make_run
 
 
 @pytest.fixture
@@ -111,19 +117,22 @@ def test_other_parameters_are_another_release(faq: Database) -> None:
     change(faq, params={"temperature": 0.5})
     release(faq)
     with faq.read_scope() as session:
-        assert gates.arms_of(session, manifest_of(faq), run) == ["faq@2 | echo"]
+        found = gates.candidate(session, "faq", "latest")
+        assert gates.arms_of(session, found, run) == ["faq@2 | echo"]
 
 
 def test_a_prompt_is_known_by_its_content_and_not_by_its_name(faq: Database) -> None:
     """An imported release may call another prompt faq@2."""
     run = arms_run(faq)
-    mine = manifest_of(faq)
     with faq.read_scope() as session:
+        mine = gates.candidate(session, "faq", 1)
         assert gates.arms_of(session, mine, run) == ["faq@2 | echo"]
-        content = mine.prompt.content.model_copy(update={"options": {"temperature": 1}})
-        prompt = mine.prompt.model_copy(update={"content": content, "hash": "0" * 64})
+        prompt = mine.manifest.prompt
+        content = prompt.content.model_copy(update={"options": {"temperature": 1}})
+        prompt = prompt.model_copy(update={"content": content, "hash": "0" * 64})
+        other = mine.manifest.model_copy(update={"prompt": prompt})
         with pytest.raises(Invalid, match="No arm"):
-            gates.arms_of(session, mine.model_copy(update={"prompt": prompt}), run)
+            gates.arms_of(session, mine._replace(manifest=other), run)
 
 
 def test_the_runs_that_prove_a_release_are_found(faq: Database) -> None:
@@ -131,7 +140,7 @@ def test_the_runs_that_prove_a_release_are_found(faq: Database) -> None:
     runs = [arms_run(faq), arms_run(faq)]
     arms_run(faq, status="running")
     with faq.read_scope() as session:
-        found = gates.proving_runs(session, manifest_of(faq))
+        found = gates.proving_runs(session, gates.candidate(session, "faq", 1))
     assert [one.id for one in found] == runs[::-1]
 
 
@@ -147,3 +156,45 @@ def test_a_canary_takes_evidence_too(faq: Database) -> None:
     assert found.move is not None
     assert (found.move.kind, found.move.percent) == ("canary", 10)
     assert points_at(faq) == 1
+
+
+def app_run(db: Database, *refs: str) -> str:
+    """A completed run whose arms are whole apps."""
+    with db.session_scope(ACTOR) as session:
+        arms = freeze_apps(session, refs)
+        run_id = make_run(session, cases=4, arms=[arm.name for arm in arms])
+        run = session.get(Run, run_id)
+        assert run is not None
+        run.manifest = Manifest(arms=arms).model_dump(mode="json")
+        session.add(run)
+    return run_id
+
+
+def test_an_arm_that_is_the_whole_app_is_the_release(faq: Database) -> None:
+    change(faq, repair=False)
+    release(faq)
+    run = app_run(faq, "faq@1", "faq@2")
+    with faq.read_scope() as session:
+        for number in (1, 2):
+            found = gates.candidate(session, "faq", number)
+            assert gates.arms_of(session, found, run) == [f"app:faq@{number}"]
+            assert [one.id for one in gates.proving_runs(session, found)] == [run]
+    alone = app_run(faq, "faq@1")
+    with faq.read_scope() as session, pytest.raises(Invalid, match="--app faq@2"):
+        gates.arms_of(session, gates.candidate(session, "faq", 2), alone)
+
+
+def test_another_app_of_the_name_proves_nothing(faq: Database) -> None:
+    run = app_run(faq, "faq@1")
+    with faq.session_scope(ACTOR) as session:
+        delete_app(session, "faq")
+    make_app(faq)
+    release(faq)
+    with faq.read_scope() as session, pytest.raises(Invalid, match="No arm"):
+        gates.arms_of(session, gates.candidate(session, "faq", 1), run)
+
+
+def test_an_app_is_not_made_of_an_app(faq: Database) -> None:
+    run = app_run(faq, "faq@1")
+    with faq.read_scope() as session, pytest.raises(Invalid, match="Promote its release faq@1"):
+        settings_from_arm(session, run, "app:faq@1")

@@ -75,7 +75,7 @@ def test_an_app_of_an_arm_is_that_arm(db: Database) -> None:
     manifest = manifest_of(db, "won")
     assert manifest.models[0].params == {"temperature": 0.7}
     with db.read_scope() as session:
-        assert gates.arms_of(session, manifest, run) == ["faq@1 | echo"]
+        assert gates.arms_of(session, gates.candidate(session, "won", 1), run) == ["faq@1 | echo"]
 
 
 def test_options_of_the_prompt_are_left_to_the_prompt(db: Database) -> None:

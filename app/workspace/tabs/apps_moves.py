@@ -57,7 +57,7 @@ def _promote(seen: View) -> None:
     manifest = publishing.manifest(seen.name, number)
     known = list(dict.fromkeys([*ALIASES, *(one.name for one in seen.aliases)]))
     with access.reading() as session:
-        runs = gates.proving_runs(session, manifest)
+        runs = gates.proving_runs(session, gates.candidate(session, seen.name, number))
     st.text(raw("apps.promote_what", ref=f"{seen.name}@{number}"))
     with drawer.form("app_promote_form"):
         alias = st.selectbox(
