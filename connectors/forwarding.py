@@ -6,7 +6,8 @@ begins and ends like it goes on by putting our frame around its text. Any other 
 reason to finish, usage, an error) is parsed and written anew.
 """
 
-from typing import NamedTuple, cast
+from dataclasses import dataclass
+from typing import cast
 
 import orjson
 
@@ -19,13 +20,19 @@ _FRAMES = 64
 """How often a stream's frame is learnt: where each event is another, parsing is cheaper."""
 
 
-class _Frame(NamedTuple):
-    """What stands before and after the text of an event: the provider's, and ours."""
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What stands before and after the text of an event: the provider's, and ours.
+
+    `length` is that of an event without text; `end` is how one ends with its blank line.
+    """
 
     before: bytes
     after: bytes
     our_before: bytes
     our_after: bytes
+    length: int
+    end: bytes
 
 
 class Forwarder:
@@ -47,14 +54,19 @@ class Forwarder:
 
     def feed(self, data: bytes) -> bytes:
         """The events that are whole now. Raises Garbage, TooLarge, ErrorEvent."""
+        frame = self._frame
+        if frame is not None and not self._rest and data.endswith(frame.end):
+            # Most pieces are one such event, and a stream has as many as tokens.
+            made = self._framed(frame, data[:-2])
+            if made is not None:
+                return made
         if self._return or b"\r" in data:
             data = self._with_line_feeds(data)
         if self._rest or not data.endswith(b"\n\n"):
             data = self._whole(data)
         if self.ended:
             return b""
-        made = [self._framed(event) or self._parsed(event) for event in data.split(b"\n\n")]
-        return b"".join(made)
+        return b"".join(map(self._event, data.split(b"\n\n")))
 
     def close(self) -> bytes:
         """The last event of a stream that ends without a line feed."""
@@ -97,12 +109,17 @@ class Forwarder:
         del self._rest[:end]
         return made
 
-    def _framed(self, event: bytes) -> bytes | None:
+    def _event(self, event: bytes) -> bytes:
+        if self.ended:
+            return b""
+        made = None if self._frame is None else self._framed(self._frame, event)
+        return self._parsed(event) if made is None else made
+
+    def _framed(self, frame: _Frame, event: bytes) -> bytes | None:
         """The event in our frame; None when it is not text in the provider's."""
-        frame = self._frame
-        if frame is None or not (event.startswith(frame.before) and event.endswith(frame.after)):
+        if not (event.startswith(frame.before) and event.endswith(frame.after)):
             return None
-        if not len(frame.before) + len(frame.after) <= len(event) <= MAX_LINE:
+        if not frame.length <= len(event) <= MAX_LINE:
             return None
         inner = event[len(frame.before) : -len(frame.after)]
         try:
@@ -117,11 +134,13 @@ class Forwarder:
         for line in event.split(b"\n"):
             if len(line) > MAX_LINE:
                 raise TooLarge("a line of the stream has more than 1 MiB")
-            if self.ended or not line.startswith(b"data:"):
+            if self.ended:
+                break
+            if not line.startswith(b"data:"):
                 continue
             payload = line[5:].strip()
             if payload == b"[DONE]":
-                self.ended = True
+                self.ended, self._frame = True, None
             else:
                 made.append(self._written_anew(line, parse_json(payload)))
         return b"".join(made)
@@ -152,7 +171,7 @@ def _frame_of(line: bytes, made: bytes, text: str) -> _Frame | None:
     theirs, ours = _around(line, text), _around(made, text)
     if theirs is None or ours is None or _text_within(theirs, b"~") != "~":
         return None
-    return _Frame(*theirs, *ours)
+    return _Frame(*theirs, *ours, len(theirs[0]) + len(theirs[1]), theirs[1] + b"\n\n")
 
 
 def _around(event: bytes, text: str) -> tuple[bytes, bytes] | None:

@@ -6,15 +6,19 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
-from connectors.answers import MAX_ANSWER, Garbage, Reply, TooLarge, parse_completion
+from connectors.answers import Reply, parse_completion
 from connectors.body import build_body, encode
-from connectors.client import CheckedClient, told_as_chat_errors, unsent
+from connectors.client import CONNECT_TIMEOUT, CheckedClient, told_as_chat_errors, unsent
 from connectors.failures import describe
 from connectors.forwarding import Forwarder
 from connectors.parameters import check_params
-from connectors.reading import MAX_ERROR, pieces, read_refusal, read_whole
+from connectors.reading import read_refusal, read_whole
+from connectors.streaming import Body
 from connectors.upstream import StreamAs, Upstream
 from connectors.wire import ChatError, ChatRequest, Target
+
+_UNLIMITED = aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_TIMEOUT)
+"""aiohttp would set a timer for each piece; `Patience` is one for a stream."""
 
 
 class Relay:
@@ -29,17 +33,18 @@ class Relay:
         Raises ChatError.
         """
         with told_as_chat_errors(target):
-            try:
-                response = await self._post(target, request)
-            except aiohttp.ClientOSError as error:
-                if not unsent(error):
+            async with asyncio.timeout(target.timeout) as limit:
+                try:
+                    response = await self._post(target, request)
+                except aiohttp.ClientOSError as error:
+                    if not unsent(error):
+                        raise
+                    response = await self._post(target, request)
+                try:
+                    return await _begun(target, request, named, response, limit.when())
+                except BaseException:
+                    response.close()
                     raise
-                response = await self._post(target, request)
-            try:
-                return await _begun(target, request, named, response)
-            except BaseException:
-                response.close()
-                raise
 
     async def _post(self, target: Target, request: ChatRequest) -> aiohttp.ClientResponse:
         endpoint = self._client.checked(target, "chat/completions")
@@ -51,36 +56,37 @@ class Relay:
             endpoint.url,
             data=encode(target, body),
             headers=endpoint.headers,
-            timeout=endpoint.stream,
+            timeout=_UNLIMITED,
             allow_redirects=False,
         )
 
 
 async def _begun(
-    target: Target, request: ChatRequest, named: StreamAs, response: aiohttp.ClientResponse
+    target: Target,
+    request: ChatRequest,
+    named: StreamAs,
+    response: aiohttp.ClientResponse,
+    deadline: float | None,
 ) -> Upstream:
     if response.status != 200:
         raise ChatError(await read_refusal(target, response))
     if response.content_type != "text/event-stream":
         return Whole(target, request, named, parse_completion(await read_whole(response)))
-    streamed = Streamed(target, request, named, response)
-    await streamed.begin()
+    streamed = Streamed(target, request, named, Body(response, target.idle_timeout, deadline))
+    try:
+        await streamed.begin()
+    except BaseException:
+        await streamed.aclose()
+        raise
     return streamed
 
 
 class Streamed(Upstream):
     """A provider's own events."""
 
-    def __init__(
-        self,
-        target: Target,
-        request: ChatRequest,
-        named: StreamAs,
-        response: aiohttp.ClientResponse,
-    ) -> None:
+    def __init__(self, target: Target, request: ChatRequest, named: StreamAs, body: Body) -> None:
         super().__init__(target, request, named)
-        self._response = response
-        self._pieces = pieces(response, MAX_ANSWER)
+        self._body = body
         self._forwarder = Forwarder(named.id, named.model, usage_asked=named.include_usage)
         self._first = b""
         self._left = False
@@ -89,33 +95,29 @@ class Streamed(Upstream):
         """Read up to the first word; what came with it waits for `events`."""
         forwarder = self._forwarder
         held: list[bytes] = []
-        async for data in self._pieces:
-            held.append(forwarder.feed(data))
-            if forwarder.started or forwarder.ended:
+        while not forwarder.started and not forwarder.ended:
+            data = await self._body.read()
+            held.append(forwarder.feed(data) if data else forwarder.close())
+            if not data:
+                self._check_end()
                 break
-        else:
-            held.append(forwarder.close())
-            self._check_end()
         self.first_at = time.perf_counter() if forwarder.started else None
         self._first = b"".join(held)
         self._take_sums()
 
     async def events(self) -> AsyncIterator[bytes]:
-        forwarder, feed = self._forwarder, self._forwarder.feed
+        forwarder, feed, read = self._forwarder, self._forwarder.feed, self._body.read
         try:
             if self._first:
                 yield self._first
             with told_as_chat_errors(self._target):
-                if not forwarder.ended:
-                    async for data in self._pieces:
-                        if made := feed(data):
-                            yield made
-                        if forwarder.ended:
-                            break
-                    else:
-                        if made := forwarder.close():
-                            yield made
+                while not forwarder.ended:
+                    data = await read()
+                    if made := feed(data) if data else forwarder.close():
+                        yield made
+                    if not data:
                         self._check_end()
+                        break
             self._leave()
             if self._named.include_usage and not forwarder.usage_passed:
                 yield self._named.usage_chunk(await self.counted())
@@ -125,7 +127,7 @@ class Streamed(Upstream):
     async def aclose(self) -> None:
         self._take_sums()
         if not self._left:
-            self._response.close()
+            self._body.hang_up()
 
     def _read(self) -> Reply:
         return self._forwarder.read()
@@ -140,35 +142,16 @@ class Streamed(Upstream):
         self.finish_reason = self._forwarder.finish_reason
 
     def _leave(self) -> None:
-        """Let the connection be used again, for which its body has to be read to the end."""
+        """Nobody waits for the end of the body: the client has its answer."""
         self._take_sums()
-        # llama.cpp closes after a stream without saying so.
-        if self._response.headers.get("Server", "").startswith("llama.cpp"):
-            return
         self._left = True
-        if not self._response.content.is_eof():
-            draining = asyncio.create_task(_drain(self._response, self._pieces))
+        if not self._body.leave():
+            draining = asyncio.create_task(self._body.drain())
             _draining.add(draining)
             draining.add_done_callback(_draining.discard)
 
 
 _draining: set[asyncio.Task[None]] = set()
-
-
-async def _drain(response: aiohttp.ClientResponse, rest: AsyncIterator[bytes]) -> None:
-    """Nobody waits for this: the client has its answer."""
-    size = 0
-    try:
-        async with asyncio.timeout(0.2):
-            async for piece in rest:
-                size += len(piece)
-                if size > MAX_ERROR:
-                    break
-    except (TimeoutError, TooLarge, Garbage, aiohttp.ClientError, RuntimeError):
-        pass
-    finally:
-        # Nothing happens to a connection whose body was read to its end.
-        response.close()
 
 
 class Whole(Upstream):

@@ -225,3 +225,12 @@ def test_a_text_that_also_stands_elsewhere_makes_no_frame() -> None:
     other = raw.replace(b'"said":{"content":"a"}', b'"said":{"content":"z"}')
     _, forwarder = forward([b"data: " + one + b"\n\n" for one in (raw, other)])
     assert forwarder.read().text == "aa"
+
+
+def test_nothing_goes_on_after_the_end() -> None:
+    raw = compact(said("a", "b"))
+    text = b"data: " + orjson.dumps(chunk({"content": "late"})) + b"\n\n"
+    for pieces in ([raw + text + raw], [raw[:400], raw[400:] + text, text]):
+        events, forwarder = forward(pieces)
+        assert b"late" not in b"".join(events)
+        assert forwarder.read().text == "ab"

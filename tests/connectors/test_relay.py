@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
+from connectors import relay
 from connectors.chat import ChatClient
 from connectors.connections import Connections
 from connectors.demo import leave_demo
@@ -331,7 +332,7 @@ async def test_a_connection_serves_stream_after_stream(
         for _ in range(3):
             async with await opened(connections, to, ask()) as upstream:
                 await pieces(upstream)
-            await asyncio.sleep(0.1)
+            await asyncio.gather(*relay._draining)
         assert len(seen) == 1
 
 
