@@ -51,7 +51,7 @@ def failures(
         .order_by(col(Trace.at).desc(), col(Trace.id).desc())
         .limit(min(limit, MOST_COMPARED))
     )
-    rows = session.connection().execute(query).all()
+    rows: Any = session.connection().execute(query).all()
     said: dict[str, list[FeedbackPublic]] = {}
     for start in range(0, len(rows), 500):
         said |= feedback_of(session, [row[0] for row in rows[start : start + 500]])

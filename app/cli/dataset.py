@@ -1,4 +1,4 @@
-"""`promptstone dataset`: versioned cases from files and grids."""
+"""`promptstone dataset`: versioned cases from files, grids, runs and calls."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import state
+from app.cli import dataset_from, state
 from app.cli.files import opened
 from app.cli.group import new_group
 from app.cli.show import Json, print_json, print_pairs, print_table, say
@@ -15,7 +15,7 @@ from core.names import split_ref
 if TYPE_CHECKING:
     from evalsets.files.cases import ParsedCases
 
-commands = new_group("Data sets: versioned cases from a file or a grid.")
+commands = new_group("Data sets: versioned cases from a file, a grid, a run or calls.")
 Ref = Annotated[str, typer.Argument(metavar="NAME[@V]", help="V: a version [latest].")]
 
 
@@ -148,3 +148,7 @@ def export(
 
     with state.reading() as session, opened(output) as out:
         export_dataset(session, *split_ref(ref), form.value, out)
+
+
+commands.command("from-run")(dataset_from.from_run)
+commands.command("from-traces")(dataset_from.from_traces)

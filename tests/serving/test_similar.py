@@ -20,7 +20,7 @@ TOPICS = {
         "when will my order {n} be delivered?",
     ),
     "refund": (
-        "I want a refund for {n}", "How do I get a refund?", "my refund did not arrive",
+        "I want a refund for {n}", "How do I get a refund?", "my refund is missing",
         "can I get a refund without a receipt",
     ),
     "密码": ("我忘记了密码", "怎么修改密码", "密码不对", "请重置密码"),
