@@ -121,8 +121,15 @@ def arms_of(session: Session, release: Candidate, run_id: str) -> list[str]:
 
 def _matching(session: Session, run: Run, release: Candidate) -> list[str]:
     arms = Manifest.model_validate(run.manifest).arms
-    whole = [arm.name for arm in arms if arm.app and _was(session, run, arm.app) == release.hash]
+    whole = whole_arms(session, run, release)
     return whole or [arm.name for arm in arms if is_release(arm, release.manifest)]
+
+
+def whole_arms(session: Session, run: Run, release: Candidate) -> list[str]:
+    """The arms of a run that are the release as a whole, with guards and fallbacks."""
+    arms = run.manifest["arms"]
+    named = [(str(arm["name"]), arm["app"]) for arm in arms if arm.get("app")]
+    return [name for name, ref in named if _was(session, run, ref) == release.hash]
 
 
 def _was(session: Session, run: Run, ref: str) -> str | None:

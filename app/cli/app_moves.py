@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app.cli import state
+from app.cli.app_replay import replayed
 from app.cli.gating import FAILED
 from app.cli.show import Json, print_json, say
 from core.names import split_ref
@@ -26,18 +27,27 @@ def promote(
         typer.Option(metavar="RUN:EXPR", help="Refuse unless the run's arm of it passes."),
     ] = None,
     reason: Annotated[str, typer.Option(help="Why; kept with the move.")] = "",
+    no_replay: Annotated[
+        bool, typer.Option("--no-replay", help="Do not ask the failed set first.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Point an alias at a release; 100 when the gate fails."""
+    """Point an alias at a release; 100 when the gate fails.
+
+    Where the app has a failed set, the release is asked it first, and the result is shown.
+    """
     from serving.gates import parse_gate
 
-    found = _promoted(ref, alias, canary, parse_gate(gate) if gate else None, reason)
+    parsed = parse_gate(gate) if gate else None
     name, number = split_ref(ref)[0], _number(ref)
+    replay = None if no_replay else replayed(name, number)
+    found = _promoted(f"{name}@{number}", alias, canary, parsed, reason)
     if json:
         print_json({
             "app": name, "release": number, "alias": alias, "canary": canary,
             "moved": found.move is not None, "holds": found.result.holds,
             "failures": [failure.sentence for failure in found.result.failures],
+            "replay": None if replay is None else replay._asdict(),
         })  # fmt: skip
     for failure in found.result.failures:
         say(failure.sentence)

@@ -127,6 +127,25 @@ def test_a_gate_refuses_with_100_and_passes_with_evidence(shell: Shell, tmp_path
     assert "No arm of the run" in message
 
 
+def test_the_failed_set_is_asked_before_a_promotion(shell: Shell, tmp_path: Path):
+    shell("app", "release", "faq")
+    (tmp_path / "c.csv").write_text("question\ncats\ndogs\n")
+    shell("dataset", "push", "bad", str(tmp_path / "c.csv"))
+    file = tmp_path / "settings.yaml"
+    file.write_text("operations: {failed_set: {dataset: bad, evaluators: ['contains:cats']}}\n")
+    shell("app", "set", "faq", "--settings", str(file))
+    left_out = shell.json("app", "promote", "faq@1", "staging", "--no-replay")
+    assert left_out["replay"] is None
+    found = shell.run("app", "promote", "faq@1", "production")
+    assert "Failed set bad@1: 2 cases, 0 failed, contains 0.50" in found.stderr
+    again = shell.json("app", "promote", "faq@1", "production")
+    assert (again["replay"]["status"], again["replay"]["scores"]) == (
+        "completed",
+        {"contains": 0.5},
+    )
+    assert len(shell.json("run", "list")["runs"]) == 1
+
+
 def test_a_settings_file_changes_what_it_names_and_a_rollback_goes_back(
     shell: Shell, tmp_path: Path
 ):

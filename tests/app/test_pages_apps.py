@@ -4,15 +4,17 @@ import json
 import shlex
 
 import pytest
+from sqlmodel import col, select
 
 from app import example
 from core.database import Database
 from core.models import User
+from evalsets.models import Run
 from serving import aliases, gates, service
 from serving.bodies import read_chat, read_invoke
 from serving.keys import list_keys
 from serving.lookup import need_app, resolve
-from serving.settings import Pinned
+from serving.settings import FailedSet, Operations, Pinned
 from tests.support.apps import ACTOR, arms_run, change, make_app, push, release
 from tests.support.pages import button, page, words
 from tests.support.runs_factory import make_run
@@ -186,6 +188,45 @@ def test_a_gate_without_a_run_is_said(faq):
     found.text_input(key="promote_gate").set_value("errors==0")
     by_label(found.button, "Promote release 2").click().run()
     assert "Choose the run" in found.error[0].value
+
+
+def test_the_failed_set_is_replayed_before_a_promotion(faq):
+    second_release(faq)
+    with faq.session_scope(ACTOR) as session:
+        make_run(session, cases=3, imported=True)  # its data set is the failed set
+        now = service.operations_of(need_app(session, "faq"))
+        failed = FailedSet(dataset="questions", evaluators=("contains:cats",))
+        changed = now.model_copy(update={"failed_set": failed})
+        service.save_operations(session, "faq", changed)
+    found = clean(page("apps", id="faq", do="promote", release="2"))
+    assert "was not asked the failed set" in said(found)
+    by_label(found.button, "Promote release 2").click().run()
+    assert "Replay it" in said(found)
+    assert points_at(faq) == 1
+    button(found, "replay_start").click().run()
+    assert "Failed set questions@1: queued, 0 of 3" in said(found)
+    with faq.session_scope(ACTOR) as session:
+        run = session.exec(select(Run).where(col(Run.imported).is_(False))).one()
+        assert run.manifest["arms"][0]["app"] == "faq@2"
+        run.status = "completed"
+        session.add(run)
+    found = clean(page("apps", id="faq", do="promote", release="2"))
+    assert "Failed set questions@1: 3 cases" in said(found)
+    by_label(found.button, "Promote release 2").click().run()
+    assert points_at(faq) == 2
+
+
+def test_the_replay_may_be_left_out_with_a_tick(faq):
+    second_release(faq)
+    with faq.session_scope(ACTOR) as session:
+        make_run(session, cases=3, imported=True)
+        changed = Operations(failed_set=FailedSet(dataset="questions"))
+        service.save_operations(session, "faq", changed)
+    found = clean(page("apps", id="faq", do="promote", release="2"))
+    found.checkbox(key="promote_unreplayed").check()
+    by_label(found.button, "Promote release 2").click().run()
+    clean(found)
+    assert points_at(faq) == 2
 
 
 def test_a_canary_is_begun_and_ended_by_rolling_back(faq):

@@ -5,7 +5,15 @@ from functools import partial
 
 import streamlit as st
 
-from app.workspace.components import access, drawer, numbers, publishing, release_diff, url
+from app.workspace.components import (
+    access,
+    app_replay,
+    drawer,
+    numbers,
+    publishing,
+    release_diff,
+    url,
+)
 from app.workspace.components.plain import plain
 from app.workspace.components.publishing import View
 from app.workspace.strings import raw, t
@@ -54,11 +62,12 @@ def _number(seen: View) -> int:
 
 def _promote(seen: View) -> None:
     number = _number(seen)
-    manifest = publishing.manifest(seen.name, number)
     known = list(dict.fromkeys([*ALIASES, *(one.name for one in seen.aliases)]))
     with access.reading() as session:
-        runs = gates.proving_runs(session, gates.candidate(session, seen.name, number))
+        release = gates.candidate(session, seen.name, number)
+        runs = gates.proving_runs(session, release)
     st.text(raw("apps.promote_what", ref=f"{seen.name}@{number}"))
+    replayed = app_replay.draw(seen, release)
     with drawer.form("app_promote_form"):
         alias = st.selectbox(
             t("apps.alias"), known, key="promote_alias", accept_new_options=True,
@@ -78,10 +87,14 @@ def _promote(seen: View) -> None:
             help=t("apps.gate_help"),
         )  # fmt: skip
         reason = st.text_input(t("apps.reason"), key="promote_reason")
+        if not replayed:
+            replayed = st.checkbox(t("apps.without_replay"), key="promote_unreplayed")
         pressed = st.form_submit_button(t("apps.promote_n", n=number), type="primary")
-    if pressed:
+    if pressed and not replayed:
+        st.error(t("apps.replay_first"), icon=":material/error:")
+    elif pressed:
         _promoted(seen, number, str(alias or ""), canary, run, gate, reason)
-    _against(seen, number, manifest, str(alias or ""))
+    _against(seen, number, release.manifest, str(alias or ""))
 
 
 def _spelled(run: Run) -> str:
