@@ -105,8 +105,8 @@ class Answering:
 
     async def _whole(self, call: Call) -> Whole:
         kept = await self._turns(call)
+        await guard_request(call)
         turns = [*kept.turns, *call.asked.messages]
-        guard_request(call)
         whole = await self._pinned(call, turns)
         if whole is None:
             messages = await messages_of(self._database, call, turns)
@@ -128,8 +128,8 @@ class Answering:
             if must_wait(call):
                 return self._as_stream(call, admission, await self._whole(call))
             kept = await self._turns(call)
+            await guard_request(call)
             turns = [*kept.turns, *call.asked.messages]
-            guard_request(call)
             pinned = await self._pinned(call, turns)
             if pinned is not None:
                 await self._keep(call, kept.revision, pinned.text)

@@ -16,11 +16,13 @@ from rag.models import KnowledgeBase
 from rag.searchers import searcher_of
 from serving.bodies import Turn
 from serving.calls import Blocked, Call
-from serving.guarding import apply_to_values
+from serving.guarding import GuardedValue, apply_to_values
+from serving.guards import Guard
 from serving.live import LoadedRelease
 
 _CACHED_INPUTS = 2000
 _CACHED = 256
+_LONG = 20_000
 
 
 class Filled(NamedTuple):
@@ -168,23 +170,32 @@ def question_of(call: Call, turns: Sequence[Turn]) -> str:
     return texts[0] if len(texts) == 1 else ""
 
 
-def guard_request(call: Call) -> None:
+async def guard_request(call: Call) -> None:
     """The guards before the model: masks what was asked in place; raises Blocked."""
     guards = call.release.manifest.guards
     if not any(guard.where == "before" for guard in guards):
         return
+    asked = call.asked
     with call.step("guard", "before") as step:
-        given: dict[str, Any] = {"messages": call.asked.messages, "inputs": call.asked.inputs}
-        checked = apply_to_values(guards, given)
+        said = [turn["content"] for turn in asked.messages]
+        checked = await _checked(guards, [said, asked.inputs])
         step.detail = {"found": [list(note) for note in checked.notes]}
-        value = cast(dict[str, Any], checked.value)
-        call.asked.messages[:] = value["messages"]
-        call.asked.inputs.clear()
-        call.asked.inputs.update(value["inputs"])
-        call.content.given = [dict(turn) for turn in call.asked.messages]
-        call.content.inputs = dict(call.asked.inputs)
+        said, inputs = cast(tuple[list[str], dict[str, Any]], checked.value)
+        turns = zip(asked.messages, said, strict=True)
+        asked.messages[:] = [{**turn, "content": text} for turn, text in turns]
+        asked.inputs.clear()
+        asked.inputs.update(inputs)
+        call.content.given = [dict(turn) for turn in asked.messages]
+        call.content.inputs = dict(asked.inputs)
         if checked.blocked is not None:
             raise blocked(checked.blocked.kind, "request")
+
+
+async def _checked(guards: Sequence[Guard], value: list[Any]) -> GuardedValue:
+    """Long texts are looked at beside the event loop, which serves others meanwhile."""
+    if len(str(value)) > _LONG:
+        return await asyncio.to_thread(apply_to_values, guards, value)
+    return apply_to_values(guards, value)
 
 
 def blocked(kind: str, what: str) -> Blocked:
