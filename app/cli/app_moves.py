@@ -8,7 +8,7 @@ from app.cli import state
 from app.cli.app_replay import replayed
 from app.cli.gating import FAILED
 from app.cli.show import Json, print_json, say
-from core.names import split_ref
+from core.names import check_alias, split_ref
 
 if TYPE_CHECKING:
     from serving.gates import Promotion, RunGate
@@ -38,7 +38,7 @@ def promote(
     """
     from serving.gates import parse_gate
 
-    parsed = parse_gate(gate) if gate else None
+    parsed, alias = parse_gate(gate) if gate else None, check_alias(alias)
     name, number = split_ref(ref)[0], _number(ref)
     replay = None if no_replay else replayed(name, number)
     found = _promoted(f"{name}@{number}", alias, canary, parsed, reason)
