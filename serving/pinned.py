@@ -1,17 +1,19 @@
 """Answers that a person wrote for known questions, found by the same text or by a near meaning."""
 
-import re
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from core.database import Database
+from serving.folding import fold
 from serving.settings import Pinned
 
 if TYPE_CHECKING:
     from rag.embedders import Vectors
 
-_BLANKS = re.compile(r"\s+")
+LONGEST_COMPARED = 1000
+"""Characters; the packaged embedder reads 256 tokens."""
+LEAST_TRUST = 0.8
+_MARKS = " .,:;!?…·¡¿،؛؟।。、·'\"‘’‚“”„«»‹›「」『』()[]{}<>-–—*_~`"
 
 
 class Near(NamedTuple):
@@ -62,22 +64,24 @@ class PinnedAnswers:
 
 
 def plain(text: str) -> str:
-    """NFKC without case, runs of blanks as one, no punctuation or symbols at the ends."""
-    text = _BLANKS.sub(" ", unicodedata.normalize("NFKC", text).casefold()).strip()
-    start, end = 0, len(text)
-    while start < end and _is_mark(text[start]):
-        start += 1
-    while end > start and _is_mark(text[end - 1]):
-        end -= 1
-    return text[start:end]
+    """Without case, width and hidden characters, blanks as one, no marks of sentences at the ends.
 
-
-def _is_mark(char: str) -> bool:
-    return char == " " or unicodedata.category(char)[0] in "PS"
+    Other signs stay: C, C# and C++ are three languages.
+    """
+    return fold(text).replace("\n", " ").strip(_MARKS)
 
 
 def embed_questions(database: Database, texts: Sequence[str]) -> "Vectors":
-    """Vectors by the packaged embedder, shape (texts, dimensions); never on the event loop."""
+    """Vectors by the packaged embedder, shape (texts, dimensions); never on the event loop.
+
+    What it cannot read, or not to its end, is all zeros and near to nothing: its vectors of such
+    texts resemble each other whatever they say.
+    """
     from rag.searchers import searcher_of
 
-    return searcher_of(database).packaged_embedder().embed(list(texts))
+    embedder = searcher_of(database).packaged_embedder()
+    vectors = embedder.embed(list(texts)).copy()
+    for at, text in enumerate(texts):
+        if len(text) > LONGEST_COMPARED or embedder.trust(text) < LEAST_TRUST:
+            vectors[at] = 0
+    return vectors
