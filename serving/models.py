@@ -223,6 +223,20 @@ class Review(Base, table=True):
     at: datetime = Field(default_factory=utcnow, sa_type=Moment)
 
 
+class Judgement(Base, table=True):
+    """What the judge of an app's sample said of a call; `value` from 0 to 1, null is unscored."""
+
+    __tablename__ = "judgements"
+    __table_args__ = (Index("ix_judgements_app", "app_id", "at"),)
+    trace_id: str = Field(primary_key=True)
+    app_id: str
+    model: str
+    value: float | None = None
+    reason: str = Field(default="", sa_column=Column(ExactText, nullable=False))
+    cost: Decimal | None = Field(default=None, sa_type=Money)
+    at: datetime = Field(default_factory=utcnow, sa_type=Moment)
+
+
 class Conversation(Base, table=True):
     """The turns of a chat that we keep for a client."""
 

@@ -6,7 +6,15 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, delete, func
 from sqlmodel import Session, col, select
 
-from serving.models import App, Conversation, Feedback, Review, Trace, TraceContent
+from serving.models import (
+    App,
+    Conversation,
+    Feedback,
+    Judgement,
+    Review,
+    Trace,
+    TraceContent,
+)
 from serving.service import operations_of
 
 
@@ -55,6 +63,7 @@ def _delete_calls(session: Session, old: ColumnElement[bool], most: int) -> int:
         some = ids[start : start + 500]
         run(delete(TraceContent).where(col(TraceContent.id).in_(some)))
         run(delete(Feedback).where(col(Feedback.trace_id).in_(some)))
+        run(delete(Judgement).where(col(Judgement.trace_id).in_(some)))
         run(delete(Review).where(col(Review.trace_id).in_(some)))
         run(delete(Trace).where(col(Trace.id).in_(some)))
     return len(ids)

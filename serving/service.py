@@ -25,6 +25,7 @@ from serving.models import (
     AppRelease,
     Conversation,
     Feedback,
+    Judgement,
     Review,
     Trace,
     TraceContent,
@@ -32,6 +33,16 @@ from serving.models import (
 from serving.settings import AppSettings, Operations
 
 RECENT = "app"
+_OF_APPS = (
+    Judgement,
+    Trace,
+    Feedback,
+    Review,
+    Conversation,
+    AlertState,
+    AppAliasMove,
+    AppRelease,
+)
 
 
 class AppSummary(NamedTuple):
@@ -172,7 +183,7 @@ def delete_app(session: Session, name: str) -> None:
     mine = select(Trace.id).where(Trace.app_id == app.id)
     run = session.connection().execute
     run(delete(TraceContent).where(col(TraceContent.id).in_(mine)))
-    for table in (Trace, Feedback, Review, Conversation, AlertState, AppAliasMove, AppRelease):
+    for table in _OF_APPS:
         run(delete(table).where(col(table.app_id) == app.id))
     session.delete(app)
     drafts.forget(session, RECENT, name)

@@ -1,4 +1,4 @@
-"""The worker process: takes queued runs and ingests until it is told to stop."""
+"""The worker process: takes runs and ingests and watches apps until it is told to stop."""
 
 import asyncio
 import logging
@@ -35,6 +35,7 @@ def serve(settings: Settings) -> int:
 async def _work(settings: Settings) -> None:
     from app.opening import open_database
     from app.server.ingesting import keep_ingesting
+    from app.server.watching import keep_watching
     from evalsets.runs.worker import work
 
     stop = asyncio.Event()
@@ -43,7 +44,11 @@ async def _work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     database = await asyncio.to_thread(open_database, settings)
     try:
-        await asyncio.gather(work(database, stop, apps=answer_apps), keep_ingesting(database, stop))
+        await asyncio.gather(
+            work(database, stop, apps=answer_apps),
+            keep_ingesting(database, stop),
+            keep_watching(database, stop),
+        )
     finally:
         database.close()
 

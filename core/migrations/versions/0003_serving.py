@@ -236,6 +236,20 @@ def upgrade() -> None:
     with op.batch_alter_table("app_releases", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_app_releases_app_id"), ["app_id"], unique=False)
     op.create_table(
+        "judgements",
+        sa.Column("trace_id", sa.String(), nullable=False),
+        sa.Column("app_id", sa.String(), nullable=False),
+        sa.Column("model", sa.String(), nullable=False),
+        sa.Column("value", sa.Float(), nullable=True),
+        sa.Column("reason", core.types.ExactText(), nullable=False),
+        sa.Column("cost", core.types.Money(length=64), nullable=True),
+        sa.Column("at", core.types.Moment(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("trace_id"),
+    )
+    with op.batch_alter_table("judgements", schema=None) as batch_op:
+        batch_op.create_index("ix_judgements_app", ["app_id", "at"], unique=False)
+
+    op.create_table(
         "key_uses",
         sa.Column("key_id", sa.String(), nullable=False),
         sa.Column("meter", sa.String(length=16), nullable=False),
@@ -262,6 +276,10 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("judgements", schema=None) as batch_op:
+        batch_op.drop_index("ix_judgements_app")
+
+    op.drop_table("judgements")
     op.drop_table("stream_leases")
     op.drop_table("key_uses")
     with op.batch_alter_table("app_releases", schema=None) as batch_op:
