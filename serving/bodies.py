@@ -18,6 +18,8 @@ _CHAT = frozenset({"model", "messages", "stream", "stream_options", "user", "inp
                    "conversation"})  # fmt: skip
 _INVOKE = frozenset({"inputs", "messages", "stream", "user", "conversation"})
 _ROLES = frozenset({"user", "assistant"})
+_EMPTY = frozenset({"refusal", "annotations", "audio", "function_call", "tool_calls"})
+"""What SDKs leave without a value in an answer that they send back as a turn."""
 
 Turn = dict[str, str]
 
@@ -114,9 +116,11 @@ def _turn(at: int, value: object) -> Turn:
     if role not in _ROLES:
         shown = repr(role)[:40]
         raise _wrong(f"[{at}] has the role {shown}; an app takes user and assistant only")
-    for name in message:
-        if name not in ("role", "content", "name"):
+    for name, inner in message.items():
+        if name not in ("role", "content", "name") and (name not in _EMPTY or inner):
             raise _wrong(f"[{at}] has the field {name[:40]!r}, which an app does not take")
+    if not isinstance(message.get("name", ""), str):
+        raise _wrong(f"[{at}] has a name that is no text")
     return {"role": cast(str, role), "content": _content(at, message.get("content"))}
 
 
@@ -131,11 +135,11 @@ def _content(at: int, value: object) -> str:
 
 
 def _part(at: int, value: object) -> str:
-    if isinstance(value, dict):
-        part = cast(dict[str, object], value)
-        if part.get("type") == "text" and isinstance(part.get("text"), str):
-            return cast(str, part["text"])
-    raise _wrong(f"[{at}] has a part that is no text; an app takes texts only")
+    part = cast(dict[str, object], value) if isinstance(value, dict) else {}
+    text = part.get("text")
+    if part.keys() == {"type", "text"} and part["type"] == "text" and isinstance(text, str):
+        return text
+    raise _wrong(f"[{at}] has a part that is not {{type: text, text}}; an app takes texts only")
 
 
 def _wrong(what: str) -> Invalid:
