@@ -11,17 +11,20 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 from openai import OpenAI
 
 from app.opening import open_database
 from app.server.binding import bind
 from app.server.main import build, guarded
+from app.server.protocol import BoundedProtocol
 from app.server.run import _Ending, _lifespan
 from connectors.models import ModelSettings
 from connectors.service import add_model
 from core.database import Database
 from core.settings import Settings
 from serving import aliases
+from serving.answering import Answering
 from serving.key_forms import KeyCreate
 from serving.keys import create_key
 from serving.live import Live
@@ -52,7 +55,13 @@ class AppsServer:
     port: int
     database: Database
     live: Live
+    api: FastAPI
     key: str = ""
+
+    @property
+    def answering(self) -> Answering:
+        """What answers the calls."""
+        return self.api.state.serving.answering
 
     @property
     def base_url(self) -> str:
@@ -126,14 +135,16 @@ def apps_server(data: Path, database_url: str | None = None) -> Iterator[AppsSer
     live = Live(database)
     api = build(_lifespan(database, [], live, _Ending()), workspace=False)
     server = uvicorn.Server(
-        uvicorn.Config(guarded(api, database, live), log_level="warning", lifespan="on")
+        uvicorn.Config(
+            guarded(api, database, live), http=BoundedProtocol, log_level="warning", lifespan="on"
+        )
     )
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     while not server.started and thread.is_alive():
         time.sleep(0.01)
     try:
-        yield AppsServer(port, database, live)
+        yield AppsServer(port, database, live, api)
     finally:
         server.should_exit = True
         thread.join(20)
