@@ -22,17 +22,19 @@ from app.workspace.tabs import (
     apps_guards,
     apps_overview,
     apps_releases,
+    apps_try,
 )
 from serving import service
 
 TABS = {
     "overview": apps_overview.draw,
+    "try": apps_try.draw,
     "releases": apps_releases.draw,
     "guards": apps_guards.draw,
     "alerts": apps_alerts.draw,
     "code": apps_code.draw,
 }
-KEYS = {"O": "keys.open", "N": "keys.next", "P": "keys.previous"}
+KEYS = {"Ctrl+Enter": "keys.run", "O": "keys.open", "N": "keys.next", "P": "keys.previous"}
 COLUMNS = ("name", "kind", "prompt", "model", "release", "aliases", "author", "when")
 
 

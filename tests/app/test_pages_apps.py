@@ -1,20 +1,28 @@
 """Apps on their pages: made, released, promoted, rolled back, guarded, watched, called."""
 
+import asyncio
 import json
 import shlex
+import time
+from collections.abc import Iterator
 
 import pytest
 from sqlmodel import col, select
 
 from app import example
 from core.database import Database
+from core.drafts import load_draft
 from core.models import User
 from evalsets.models import Run
 from serving import aliases, gates, service
 from serving.bodies import read_chat, read_invoke
+from serving.http.serving import serving_apps
 from serving.keys import list_keys
+from serving.live import Live
 from serving.lookup import need_app, resolve
+from serving.models import Trace
 from serving.settings import FailedSet, Operations, Pinned
+from serving.traces import get_trace
 from tests.support.apps import ACTOR, arms_run, change, make_app, push, release
 from tests.support.pages import button, page, words
 from tests.support.runs_factory import make_run
@@ -132,7 +140,7 @@ def test_what_cannot_be_made_is_said_in_the_drawer(db):
         assert service.list_apps(session) == []
 
 
-@pytest.mark.parametrize("tab", ["overview", "releases", "guards", "alerts", "code"])
+@pytest.mark.parametrize("tab", ["overview", "try", "releases", "guards", "alerts", "code"])
 def test_every_tab(faq, tab):
     clean(page("apps", id="faq", tab=tab))
 
@@ -497,3 +505,90 @@ def test_a_page_that_is_older_than_a_role_changes_nothing(faq):
     button(found, "guard_remove_0").click().run()
     assert "Apps are made and changed by publishers" in said(found)
     assert len(settings(faq).guards) == 1
+
+
+@pytest.fixture
+def answering(workspace, faq: Database) -> Iterator[Database]:
+    """The app `faq` in a process that answers calls."""
+    served = serving_apps(faq, workspace.generations._connections, Live(faq))
+
+    def run(coroutine):
+        return asyncio.run_coroutine_threadsafe(coroutine, workspace.loop).result(20)
+
+    run(served.__aenter__())
+    yield faq
+    run(served.__aexit__(None, None, None))
+
+
+def settled(found, turns: int = 1):
+    """The page once so many answers and their traces are there."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        found.run()
+        if sum("ms ·" in one.value.replace("\\", "") for one in found.caption) == turns:
+            return clean(found)
+        time.sleep(0.1)
+    raise AssertionError(said(found))
+
+
+def traces(db: Database) -> list[Trace]:
+    with db.read_scope() as session:
+        return list(session.exec(select(Trace).order_by(col(Trace.id))))
+
+
+def test_a_completion_is_tried_with_its_variables(answering):
+    found = clean(page("apps", id="faq", tab="try"))
+    found.text_area[0].set_value("Who?").run()
+    button(found, "try_run").click().run()
+    found = settled(found)
+    (row,) = traces(answering)
+    assert (row.app, row.release, row.state, row.user) == ("faq", 1, "succeeded", "user:admin")
+    with answering.read_scope() as session:
+        content = get_trace(session, row.id).content
+    assert content is not None
+    assert content.output == "Answer well: Who?"
+    assert row.id in str(app_trial_of(answering))
+    again = page("apps", id="faq", tab="try")
+    assert again.text_area[0].value == "Who?"
+
+
+def app_trial_of(db: Database) -> str:
+    with db.read_scope() as session:
+        draft = load_draft(session, "user:admin", "app.trial", "faq")
+    assert draft is not None
+    return draft.content
+
+
+def test_a_chat_goes_on_with_what_was_said(answering):
+    push(answering, "Be kind.", name="talk", role="system")
+    change(answering, prompt="talk", kind="chat")
+    release(answering)
+    time.sleep(0.6)  # until the serving process has seen it
+    found = clean(page("apps", id="faq", tab="try", ref="2"))
+    found.chat_input[0].set_value("Hello").run()
+    found = settled(found)
+    found.chat_input[0].set_value("And now?").run()
+    settled(found, 2)
+    last = traces(answering)[-1]
+    with answering.read_scope() as session:
+        content = get_trace(session, last.id).content
+    assert content is not None
+    assert [one["role"] for one in content.given] == ["user", "assistant", "user"]
+    assert content.given[2]["content"] == "And now?"
+    button(found, "try_new").click().run()
+    assert "And now?" not in said(clean(found))
+
+
+def test_what_an_app_refuses_is_said(answering):
+    change(answering, guards=({"kind": "length", "most": 3},))
+    release(answering)
+    time.sleep(0.6)
+    found = clean(page("apps", id="faq", tab="try", ref="2"))
+    found.text_area[0].set_value("far too long").run()
+    button(found, "try_run").click().run()
+    deadline = time.monotonic() + 10
+    while not found.error and time.monotonic() < deadline:
+        time.sleep(0.1)
+        found.run()
+    assert "guard length" in found.error[0].value.replace("\\", "")
+    assert not found.exception

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 import pandas as pd
 import streamlit as st
@@ -129,13 +129,24 @@ def _item(row: dict[str, Any]) -> dict[str, Any]:
     return item
 
 
-def values(copy: Working, variables: list[Variable]) -> None:
+class Tried(Protocol):
+    """What is tried with values: `name` tells its fields from others', `keep_try` stores them."""
+
+    values: dict[str, Any]
+
+    @property
+    def name(self) -> str: ...
+
+    def keep_try(self) -> None: ...
+
+
+def values(copy: Tried, variables: list[Variable]) -> None:
     """One typed field a variable; what is given stays in `copy.values`."""
     for variable in variables:
         _value(copy, variable)
 
 
-def _value(copy: Working, variable: Variable) -> None:
+def _value(copy: Tried, variable: Variable) -> None:
     key = f"value_{copy.name}_{variable.name}_{variable.kind}"
     start = copy.values.get(variable.name, variable.example or variable.default)
 

@@ -28,22 +28,28 @@ class Example(NamedTuple):
         return found | ({"inputs": self.inputs} if self.inputs else {})
 
 
-def example(model: str, release: ReleaseManifest) -> Example:
-    """A call that the release accepts; looks at its templates, so no session may be open."""
+def variables(release: ReleaseManifest) -> list[Variable]:
+    """What a client gives as inputs: neither messages, nor passages, nor their question.
+
+    Looks at the release's templates, so no session may be open.
+    """
     report = renderer().variables(release.prompt.content.messages)
     declared = {one.name: one for one in release.asked.inputs}
     filled = {release.thread}
     if release.retrieval is not None:
         filled |= {release.retrieval.into, release.retrieval.query}
     names = [name for name in variables_of(release.asked, report) if name not in filled]
-    inputs = {name: _value(declared.get(name)) for name in names}
+    return [declared.get(name) or Variable(name=name) for name in names]
+
+
+def example(model: str, release: ReleaseManifest) -> Example:
+    """A call that the release accepts; no session may be open."""
+    inputs = {one.name: _value(one) for one in variables(release)}
     turns = [{"role": "user", "content": _QUESTION}] if release.kind != "completion" else []
     return Example(model, inputs, turns)
 
 
-def _value(variable: Variable | None) -> Any:
-    if variable is None:
-        return "…"
+def _value(variable: Variable) -> Any:
     known = variable.example if variable.example is not None else variable.default
     if known is not None:
         return known

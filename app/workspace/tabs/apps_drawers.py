@@ -69,7 +69,7 @@ def _new() -> None:
 
         created = drawer.submit_outside("apps.create", create)
     if created is not None:
-        drawer.done(id=created)
+        drawer.done(id=created, tab="try")
 
 
 def _import() -> None:

@@ -47,7 +47,7 @@ def draw(run_id: str) -> None:
             lambda: publishing.make(name, found.fields, origin=found.origin),
         )
     if made is not None:
-        url.go("apps", id=made)
+        url.go("apps", id=made, tab="try")
 
 
 def _free(session: Session, name: str) -> str:
