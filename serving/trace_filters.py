@@ -30,8 +30,8 @@ class TraceFilter:
     """Every part that is given must hold.
 
     `state`: ok, failed, blocked or aborted; `rating`: good, bad or none; `review`: open or done;
-    `key` a key's name or id; `reason` one that feedback gave; `text` stands in the inputs, the
-    answer or the error, regardless of case, or is the request id.
+    `key` a key's name or id; `reason` one that feedback gave; `ids` a choice of calls; `text`
+    stands in the inputs, the answer or the error, regardless of case, or is the request id.
     """
 
     app: str | None = None
@@ -45,6 +45,7 @@ class TraceFilter:
     reason: str | None = None
     review: str | None = None
     text: str | None = None
+    ids: tuple[str, ...] | None = None
 
 
 def conditions(session: Session, asked: TraceFilter) -> list[ColumnElement[bool]]:
@@ -56,6 +57,8 @@ def conditions(session: Session, asked: TraceFilter) -> list[ColumnElement[bool]
         said = _one_of(asked.rating, RATINGS, "rating")
         rating = col(Trace.rating)
         found.append(rating.is_(None) if said == "none" else rating == said)
+    if asked.ids is not None:
+        found.append(col(Trace.id).in_(asked.ids))
     if asked.since is not None:
         found.append(col(Trace.at) >= asked.since)
     if asked.until is not None:

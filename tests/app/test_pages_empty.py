@@ -15,6 +15,8 @@ SAYS = {
     "evaluators": "need no model",
     "keys": "No keys.",
     "apps": "No apps yet.",
+    "traces": "No calls yet.",
+    "review": "No feedback waiting.",
     "models": "Models",
     "settings": "Settings",
 }
@@ -40,7 +42,9 @@ def test_without_a_session_nothing_is_shown(workspace, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "query"),
     [("prompts", {"id": "nobody"}), ("datasets", {"id": "nobody"}), ("runs", {"id": "nobody"}),
-     ("models", {"id": "nobody"}), ("apps", {"id": "nobody"}), ("keys", {"id": "nobody"}), ("label", {"queue": "nobody"}), ("evaluators", {"id": "nobody"})],
+     ("models", {"id": "nobody"}), ("apps", {"id": "nobody"}), ("keys", {"id": "nobody"}),
+     ("traces", {"sel": "nobody"}), ("traces", {"app": "nobody", "sel": "x"}),
+     ("review", {"app": "nobody"}), ("label", {"queue": "nobody"}), ("evaluators", {"id": "nobody"})],
 )  # fmt: skip
 def test_a_dead_link_is_a_sentence(workspace, name, query):
     found = page(name, **query)

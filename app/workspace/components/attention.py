@@ -1,4 +1,4 @@
-"""What waits for a person: open queues, paused runs, failed cells; and the first steps."""
+"""What waits for a person: open queues, runs, failed cells, reviews; and the first steps."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,12 +9,13 @@ from sqlmodel import Session, col, select
 
 from app import example
 from app.server import context
-from app.workspace.components import access, asking, header, url
+from app.workspace.components import access, asking, header, navigation, numbers, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.errors import PromptstoneError
 from evalsets.models import Queue, QueueItem, Run
 from prompts.models import Prompt
+from serving import review
 
 
 class Steps(NamedTuple):
@@ -44,6 +45,7 @@ class Counts(NamedTuple):
     queues: Sequence[OpenQueue]
     paused: Sequence[Run]
     failed: Sequence[Run]
+    reviews: int
 
 
 def steps() -> Steps:
@@ -74,11 +76,12 @@ def counts() -> Counts:
         newest = select(Run).order_by(col(Run.created_at).desc()).limit(8)
         paused = session.exec(newest.where(Run.status == "paused")).all()
         failed = session.exec(newest.where(Run.failed > 0, Run.status == "completed")).all()
-        return Counts(open_queues(session), paused, failed)
+        reviews = review.counts(session).open if navigation.sees("review") else 0
+        return Counts(open_queues(session), paused, failed, reviews)
 
 
 def needs_you() -> None:
-    """Open queues, paused runs and failed cells, counted again every 5 seconds."""
+    """Open queues, paused runs, failed cells and reviews, counted again every 5 seconds."""
 
     @st.fragment(run_every="5s")
     def polled() -> None:
@@ -93,6 +96,10 @@ def needs_you() -> None:
                 _run(run, run.reason or raw("runs.state_paused"), ":material/pause:")
             for run in found.failed:
                 _run(run, raw("home.failed_cells", n=run.failed), ":material/error:")
+            if found.reviews:
+                with st.container(border=True, gap="xsmall"):
+                    text = t("home.to_review", n=numbers.count(found.reviews))
+                    url.link("review", text, icon=":material/reviews:")
 
     polled()
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import streamlit as st
 from sqlmodel import Session
 
+from app.workspace.components import access
 from app.workspace.strings import raw, t
 from core.drafts import recent
 
@@ -35,6 +36,8 @@ PLACES = (
     Place("label", ":material/rate_review:", "prove", _LABELERS),
     Place("evaluators", ":material/rule:", "prove", _MAKERS),
     Place("apps", ":material/rocket_launch:", "ship", _SHIPPERS),
+    Place("traces", ":material/receipt_long:", "ship", _SHIPPERS),
+    Place("review", ":material/reviews:", "ship", _SHIPPERS | {"annotator"}),
     Place("keys", ":material/key:", "ship", _SHIPPERS),
     Place("models", ":material/memory:", "models", _MAKERS),
     Place("settings", ":material/settings:", "admin", _ADMIN),
@@ -48,7 +51,10 @@ _OBJECTS: Mapping[str, str] = {
     "model": "models",
 }
 ICONS: Mapping[str, str] = {place.page: place.icon for place in PLACES}
-FIELDS: Mapping[str, Mapping[str, str]] = {"label": {"w": "label_correction", "t": "label_comment"}}
+FIELDS: Mapping[str, Mapping[str, str]] = {
+    "label": {"w": "label_correction", "t": "label_comment"},
+    "review": {"w": "review_correction"},
+}
 """By page: a letter and the key of the field that it focuses."""
 
 
@@ -69,6 +75,11 @@ def touched(session: Session, actor: str, limit: int) -> list[Touched]:
         for row in recent(session, actor, limit)
         if row.kind in _OBJECTS
     ]
+
+
+def sees(page: str) -> bool:
+    """Whether who looks has this page."""
+    return any(place.page == page and access.role() in place.roles for place in PLACES)
 
 
 def sections(role: str) -> dict[str, list[st.Page]]:
