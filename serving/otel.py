@@ -5,28 +5,24 @@ https://opentelemetry.io/docs/specs/semconv/gen-ai/: a call of an app is `invoke
 OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT is true and the app keeps contents itself.
 """
 
+import logging
 import os
-from datetime import timedelta
+import threading
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-import orjson
-
 from serving.calls import Call
 from serving.records import Step
+from serving.span_attributes import asks_model, is_streamed, of_call, of_step, span_name
 
 if TYPE_CHECKING:
+    from opentelemetry.context import Context
     from opentelemetry.sdk.trace.export import SpanExporter
 
 _ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
 _CAPTURE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
-_OPERATIONS = {
-    "call": "chat",
-    "fallback": "chat",
-    "repair": "chat",
-    "retrieve": "retrieval",
-}
-Attributes = dict[str, str | int | float | bool]
+_CLOSE_SECONDS = 3.0
+log = logging.getLogger("promptstone.serving")
 
 
 def wanted() -> bool:
@@ -47,93 +43,59 @@ class Spans:
 
             exporter = OTLPSpanExporter()
         named = {"service.name": os.environ.get("OTEL_SERVICE_NAME", "promptstone")}
-        self._provider = TracerProvider(resource=Resource.create(named))
+        self._provider = TracerProvider(resource=Resource.create(named), shutdown_on_exit=False)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("promptstone", version("promptstone"))
         self._captures = os.environ.get(_CAPTURE, "").lower() == "true"
 
     def __call__(self, call: Call) -> None:
-        """Queue the spans of an ended call; they leave in the background."""
+        """Queue the spans of an ended call; they leave in the background and raise nothing."""
+        try:
+            self._queue(call)
+        except Exception:  # what is told of an answer must not fail it
+            log.exception("the spans of call %s could not be made", call.id)
+
+    def _queue(self, call: Call) -> None:
         from opentelemetry.trace import SpanKind, Status, StatusCode, set_span_in_context
 
         record = call.record
         start = int(record.at.timestamp() * 1e9)
         root = self._tracer.start_span(
             f"invoke_agent {record.app}",
-            kind=SpanKind.SERVER,
+            kind=SpanKind.INTERNAL,
             start_time=start,
-            attributes=_of_call(call, captures=self._captures),
+            attributes=of_call(call, captures=self._captures),
         )
         if record.error is not None:
             root.set_status(Status(StatusCode.ERROR, record.error_kind))
         inside = set_span_in_context(root)
         for step in call.content.steps:
-            span = self._tracer.start_span(
-                _name(step),
-                context=inside,
-                kind=SpanKind.CLIENT if _OPERATIONS.get(step.kind) == "chat" else SpanKind.INTERNAL,
-                start_time=start + _nanos(step.at_ms),
-                attributes=_of_step(step),
-            )
-            if not step.ok:
-                span.set_status(Status(StatusCode.ERROR))
-            span.end(start + _nanos(step.at_ms + step.ms))
+            self._step(call, step, start, inside)
         root.end(start + _nanos(record.latency_ms))
+
+    def _step(self, call: Call, step: Step, start: int, inside: "Context") -> None:
+        from opentelemetry.trace import SpanKind, Status, StatusCode
+
+        span = self._tracer.start_span(
+            span_name(call, step),
+            context=inside,
+            kind=SpanKind.CLIENT if asks_model(step) else SpanKind.INTERNAL,
+            start_time=start + _nanos(step.at_ms),
+            attributes=of_step(call, step),
+        )
+        if not step.ok:
+            span.set_status(Status(StatusCode.ERROR))
+        # A stream's step ends with its first word, the request to its model with the last one.
+        until = call.record.latency_ms if is_streamed(call, step) else step.at_ms + step.ms
+        span.end(start + _nanos(until))
 
     def close(self) -> None:
         """Send what waits, for a few seconds at most."""
-        self._provider.force_flush(3000)
-        self._provider.shutdown()
+        # The library tries again for longer than the end of a server may take.
+        sending = threading.Thread(target=self._provider.shutdown, daemon=True)
+        sending.start()
+        sending.join(_CLOSE_SECONDS)
 
 
 def _nanos(milliseconds: float) -> int:
-    return int(timedelta(milliseconds=milliseconds).total_seconds() * 1e9)
-
-
-def _name(step: Step) -> str:
-    return f"{_OPERATIONS.get(step.kind, step.kind)} {step.name}".rstrip()
-
-
-def _of_step(step: Step) -> Attributes:
-    made: Attributes = {"promptstone.step": step.kind}
-    operation = _OPERATIONS.get(step.kind)
-    if operation is None:
-        return made
-    made["gen_ai.operation.name"] = operation
-    if operation == "retrieval":
-        return {**made, "gen_ai.data_source.id": step.name}
-    made["gen_ai.request.model"] = step.name
-    if (tokens := step.detail.get("tokens")) is not None:
-        made["gen_ai.usage.input_tokens"], made["gen_ai.usage.output_tokens"] = tokens
-    return made
-
-
-def _of_call(call: Call, *, captures: bool) -> Attributes:
-    record = call.record
-    found: dict[str, str | int | float | bool | None] = {
-        "gen_ai.operation.name": "invoke_agent",
-        "gen_ai.provider.name": "promptstone",
-        "gen_ai.agent.name": record.app,
-        "gen_ai.agent.version": str(record.release),
-        "gen_ai.conversation.id": record.conversation,
-        "gen_ai.request.stream": record.stream,
-        "gen_ai.response.id": record.id,
-        "gen_ai.response.model": record.model,
-        "gen_ai.usage.input_tokens": record.input_tokens,
-        "gen_ai.usage.output_tokens": record.output_tokens,
-        "gen_ai.response.time_to_first_chunk": _seconds(record.ttft_ms),
-        "http.response.status_code": record.status,
-        "error.type": record.error_kind,
-        "promptstone.alias": record.alias,
-        "promptstone.canary": record.canary,
-        "promptstone.cost_usd": None if record.cost is None else format(record.cost, "f"),
-    }
-    if captures and record.content is not None:
-        said = [{"role": "assistant", "content": call.content.output}]
-        found["gen_ai.input.messages"] = orjson.dumps(call.content.messages).decode()
-        found["gen_ai.output.messages"] = orjson.dumps(said).decode()
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def _seconds(milliseconds: float | None) -> float | None:
-    return None if milliseconds is None else milliseconds / 1000
+    return int(milliseconds * 1e6)
