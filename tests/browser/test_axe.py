@@ -8,7 +8,10 @@ from tests.support.browser import Server, at_rest, signed_in
 
 pytestmark = pytest.mark.browser
 
-PAGES = ("/", "/prompts", "/datasets", "/runs", "/label", "/evaluators", "/models", "/settings")
+PAGES = (
+    *("/", "/prompts", "/datasets", "/runs", "/label", "/evaluators", "/models", "/settings"),
+    *("/traces", "/review"),
+)
 OBJECTS = (
     "/prompts?id=news",
     "/prompts?id=news&tab=history",

@@ -1,6 +1,7 @@
 """From a call to the next step: its prompt with its inputs, a case of it, its link."""
 
 from functools import partial
+from urllib.parse import urlsplit, urlunsplit
 
 import streamlit as st
 
@@ -36,7 +37,13 @@ def draw(found: TracePublic, manifest: ReleaseManifest | None) -> None:
             on_click=url.put, kwargs={"do": "case", "sel": found.row.id},
         )  # fmt: skip
         with st.popover(t("traces.link"), icon=":material/link:", type="tertiary"):
-            st.code(f"/traces?sel={found.row.id}", language=None)
+            st.code(_address(found.row.id), language=None, wrap_lines=True)
+
+
+def _address(request_id: str) -> str:
+    """The call's page as this browser reaches it."""
+    here = urlsplit(st.context.url or "")
+    return urlunsplit((here.scheme, here.netloc, "/traces", f"sel={request_id}", ""))
 
 
 def _replay(request_id: str) -> None:

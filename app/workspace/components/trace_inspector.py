@@ -71,8 +71,9 @@ def _content(content: TraceContent, manifest: ReleaseManifest | None) -> None:
         _value(name, value)
     for turn in content.given:
         _value(str(turn.get("role", "")), turn.get("content"))
-    st.caption(t("runs.full_output"))
-    output.output(content.output, key="trace_output", label=raw("runs.full_output"))
+    if content.output:
+        st.caption(t("runs.full_output"))
+        output.output(content.output, key="trace_output", label=raw("runs.full_output"))
     if content.tool_calls:
         st.json(content.tool_calls)
     retrieval = None if manifest is None else manifest.retrieval

@@ -20,7 +20,7 @@ SPANS = {"all": None, "1h": 1, "1d": 24, "7d": 7 * 24, "30d": 30 * 24}
 _HELD = "traces_held"
 _BEGIN = {"after": None, "before": None, "sel": None}
 _PINNED = ("release", "key", "user", "reason")
-_WIDTHS = {"when": 90, "app": 110, "status": 70, "latency": 70, "rating": 60, "preview": 330}
+_WIDTHS = {"when": 90, "app": 110, "status": 70, "took": 70, "rating": 60, "preview": 330}
 
 
 class _Held(NamedTuple):
@@ -154,13 +154,13 @@ def _fresh() -> None:
 
 
 def _grid(rows: list[Trace]) -> None:
-    columns = ("when", "app", "status", "latency", "rating", "preview")
+    columns = ("when", "app", "status", "took", "rating", "preview")
     shown = [
         {
             "when": numbers.ago(row.at),
             "app": f"{row.app}@{row.release}",
             "status": status(row),
-            "latency": numbers.span(row.latency_ms),
+            "took": numbers.span(row.latency_ms),
             "rating": states.SIGNS.get(row.rating or "", ""),
             "preview": preview(row.preview),
         }
