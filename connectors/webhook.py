@@ -1,19 +1,18 @@
 """A JSON message to an address that a person entered: checked like a model's, asked once."""
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 import orjson
 
-from connectors.address import Address, RefusedAddress, parse_address
+from connectors.address import RefusedAddress
 from connectors.client import CheckedClient
 from connectors.reading import failure_of
+from connectors.webhook_address import parse_webhook
 from connectors.wire import RETRYABLE, FailureKind, Target
 from core.canonical import Json
 
 SECONDS = 5.0
-_QUERY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*")
 
 
 class Delivery(NamedTuple):
@@ -23,28 +22,6 @@ class Delivery(NamedTuple):
     status: int | None
     why: FailureKind | None
     again: bool
-
-
-class WebhookAddress(NamedTuple):
-    """Where a message goes; `path` begins after the slash and may have a query."""
-
-    server: Address
-    path: str
-
-
-def parse_webhook(url: str) -> WebhookAddress:
-    """Read an address, which may have a query; raises RefusedAddress for what is malformed."""
-    base, mark, query = url.strip(" ").partition("?")
-    address = parse_address(base)
-    if not _QUERY.fullmatch(query):
-        raise RefusedAddress(
-            "The address of the webhook has characters in its query that no address has. Write "
-            "them as %XX.",
-            param="url",
-        )
-    slash = "/" if base.endswith("/") and address.path else ""
-    server = Address(address.scheme, address.host, address.port, "", address.ip)
-    return WebhookAddress(server, f"{address.path.removeprefix('/')}{slash}{mark}{query}")
 
 
 class WebhookClient(CheckedClient):

@@ -8,8 +8,9 @@ from sqlalchemy import delete
 from sqlmodel import Session, col, select
 
 from connectors.access import is_allowed
-from connectors.address import RefusedAddress, refusal
-from connectors.webhook import WebhookClient, parse_webhook
+from connectors.address import RefusedAddress
+from connectors.webhook import WebhookClient
+from connectors.webhook_address import parse_webhook
 from core.canonical import Json
 from core.clock import utcnow
 from core.database import Database
@@ -19,7 +20,7 @@ from serving.alert_rule import Window, alert_key, breached, window_of, windows
 from serving.lookup import need_app
 from serving.models import AlertState, App
 from serving.service import operations_of
-from serving.settings import Alert, Operations
+from serving.settings import Alert
 
 ACTOR = "system:alerts"
 PAUSES = (0.5, 2.0)
@@ -119,21 +120,6 @@ def told_alerts(session: Session, app: App) -> list[Told]:
             start = window_of(alert, state.window).start
             found.append(Told(alert, start, state.value, state.delivered, state.at))
     return found
-
-
-def refuse_addresses(session: Session, operations: Operations) -> None:
-    """Raise RefusedAddress for a webhook that is malformed or in a network that is not allowed."""
-    for alert in operations.alerts:
-        server = parse_webhook(alert.url).server
-        allowed = is_allowed(session, server.url)
-        why = server.ip and refusal(server.host, server.port, server.ip, local_allowed=allowed)
-        if why or (server.host == "localhost" and not allowed):
-            raise RefusedAddress(
-                why
-                or "The address leads to this machine, which is not allowed. Use a public one, or "
-                "ask the administrator.",
-                param="alerts",
-            )
 
 
 def message(due: Due) -> dict[str, Json]:

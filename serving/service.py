@@ -16,6 +16,7 @@ from core.names import check_name, split_ref
 from prompts import service as prompts
 from prompts.about import kept_text
 from rag import service as bases
+from serving.alert_addresses import refuse_addresses
 from serving.lookup import aliases, find_app, need_app, touch_serving
 from serving.models import (
     AlertState,
@@ -124,7 +125,11 @@ def save_settings(session: Session, name: str, settings: AppSettings) -> None:
 
 
 def save_operations(session: Session, name: str, operations: Operations) -> None:
-    """Replace logging, retention, judged sample, failed set and alerts; at once, everywhere."""
+    """Replace logging, retention, judged sample, failed set and alerts; at once, everywhere.
+
+    Raises RefusedAddress for an alert's address in a network that is not allowed.
+    """
+    refuse_addresses(session, operations)
     app = need_app(session, name, lock=True)
     before, app.operations = app.operations, operations.model_dump(mode="json")
     changed = [key for key, value in app.operations.items() if before.get(key) != value]

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 
 from connectors.address import RefusedAddress
-from connectors.webhook import Delivery, WebhookClient, parse_webhook
+from connectors.webhook import Delivery, WebhookClient
+from connectors.webhook_address import parse_webhook
 from tests.connectors.test_address import FORMS, Rebinding, canary
 
 Seen = list[tuple[str, dict[str, str], bytes]]

@@ -13,11 +13,13 @@ from connectors.access import allow
 from connectors.address import RefusedAddress
 from core.database import Database
 from serving import alerts
+from serving.alert_addresses import refuse_addresses
 from serving.alert_figures import measured
 from serving.alert_rule import GRACE, Measured, Window, alert_key, breached, windows
-from serving.alerts import claim, due_alerts, refuse_addresses, tell_due, told_alerts
+from serving.alerts import claim, due_alerts, tell_due, told_alerts
 from serving.lookup import need_app
 from serving.models import AlertState, App, Feedback
+from serving.service import save_operations
 from serving.settings import Alert, Operations
 from tests.connectors.test_address import canary
 from tests.connectors.test_webhook import hook
@@ -242,6 +244,8 @@ def test_addresses_are_refused_when_they_are_entered(app: Database) -> None:
         ):
             with pytest.raises(RefusedAddress):
                 refuse_addresses(session, Operations(alerts=(alert(url=url),)))
+        with pytest.raises(RefusedAddress):
+            save_operations(session, "faq", Operations(alerts=(alert(url="http://10.0.0.1/"),)))
         allow(session, "http://127.0.0.1:9", allow_local=True)
         refuse_addresses(session, Operations(alerts=(alert(url="http://127.0.0.1:9/?a"),)))
 
