@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, cast, func
+from sqlalchemy import BigInteger, Float, cast, func
 from sqlmodel import Session, col, select
 
 from serving.lookup import need_app
@@ -31,7 +31,7 @@ def timeline(session: Session, app: str, since: datetime, until: datetime) -> li
     """Every bar of the window, also those without a call; raises NotFound."""
     app_id = need_app(session, app).id
     width = bar_seconds((until - since).total_seconds())
-    seconds = _epoch(session.get_bind().dialect.name)
+    seconds = epoch(session.get_bind().dialect.name)
     place = cast(func.floor(seconds / width), BigInteger).label("place")
     failed = func.count().filter(col(Trace.state) == "failed")
     query: Any = select(place, func.count(), failed).where(
@@ -51,6 +51,9 @@ def bar_seconds(span: float) -> int:
     return next((width for width in _WIDTHS if span / width < MOST_BARS), _WIDTHS[-1])
 
 
-def _epoch(dialect: str) -> Any:
+def epoch(dialect: str) -> Any:
+    """The moment of a call in seconds since 1970, to the millisecond."""
     at = col(Trace.at)
-    return func.extract("epoch", at) if dialect == "postgresql" else func.unixepoch(at) * 1.0
+    if dialect == "postgresql":
+        return cast(func.extract("epoch", at), Float)
+    return func.unixepoch(at, "subsec")

@@ -11,9 +11,10 @@ from core.database import Database
 from core.errors import NotFound
 from evalsets.statistics.shares import wilson
 from serving import quantiles
+from serving.gpu_time import gpu_cost
 from serving.stats import app_stats
 from serving.timeline import bar_seconds, timeline
-from tests.support.calls import make_app, make_calls
+from tests.support.calls import call, make_app, make_calls, store
 
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -136,3 +137,32 @@ def test_bars_over_time(db: Database, made: list[dict]):
 )
 def test_a_chart_has_few_bars(span: float, width: int):
     assert bar_seconds(span) == width
+
+
+def test_own_gpus_cost_by_the_hour(db: Database):
+    def at(second: float, latency: float, **fields):
+        return {
+            "at": NOW - HOUR + timedelta(seconds=second),
+            "latency_ms": latency * 1000,
+            **fields,
+        }
+
+    spans = [
+        at(0, 10), at(5, 10), at(6, 2, cost=Decimal("0.00")), at(60, 30, state="failed"),  # busy 0–15 and 60–90
+        at(300, 100, cost=Decimal("0.5")), at(400, 50, state="pinned", model=None),
+    ]  # fmt: skip
+    with db.session_scope("test") as session:
+        app = make_app(session, gpu_hour_usd=Decimal("3.6"))
+        records = [call(app, one.pop("at"), content=None, **{"cost": None, **one}) for one in spans]
+        store(session, records, rating="good")
+        make_app(session, "other")
+        stats = app_stats(session, "faq", NOW - HOUR, NOW)
+        assert stats.whole.cost is None
+        found = gpu_cost(session, "faq", stats)
+        assert gpu_cost(session, "other", app_stats(session, "other", NOW - HOUR, NOW)) is None
+    assert found is not None
+    assert found.busy_seconds == pytest.approx(45, abs=0.01)
+    assert found.busy_usd == pytest.approx(Decimal("0.045"), abs=Decimal("0.0001"))
+    assert found.busy_usd + found.idle_usd == Decimal("3.6")
+    assert found.cost == found.busy_usd + Decimal("0.5")
+    assert found.cost_per_good == found.cost / 5  # of six calls five were answered
