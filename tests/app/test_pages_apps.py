@@ -552,6 +552,21 @@ def test_a_completion_is_tried_with_its_variables(answering):
     assert again.text_area[0].value == "Who?"
 
 
+def test_an_example_that_is_shown_is_sent(answering):
+    inputs = [{"name": "question", "example": "Why?"}]
+    push(answering, "Answer: {{ question }}", inputs=inputs)
+    release(answering)
+    time.sleep(0.6)
+    found = clean(page("apps", id="faq", tab="try", ref="2"))
+    assert found.text_area[0].value == "Why?"
+    button(found, "try_run").click().run()
+    settled(found)
+    with answering.read_scope() as session:
+        content = get_trace(session, traces(answering)[-1].id).content
+    assert content is not None
+    assert content.inputs == {"question": "Why?"}
+
+
 def app_trial_of(db: Database) -> str:
     with db.read_scope() as session:
         draft = load_draft(session, "user:admin", "app.trial", "faq")

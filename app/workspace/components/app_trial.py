@@ -15,6 +15,7 @@ from connectors.models import Generation
 from core import drafts
 from core.clock import new_id
 from core.errors import PromptstoneError
+from prompts.content import Variable
 from serving.as_model import trial as asked_call
 from serving.lookup import DEFAULT_ALIAS
 
@@ -95,11 +96,12 @@ def generation(turn: Turn) -> Generation | None:
     return found if found is not None and found.actor == access.actor() else None
 
 
-def ask(trial: Trial, ref: str, text: str, names: Sequence[str]) -> None:
+def ask(trial: Trial, ref: str, text: str, variables: Sequence[Variable]) -> None:
     """Ask the app on the server's loop: all turns so far, and `text` unless it is empty."""
     messages = [message for turn in trial.turns for message in _messages(turn)]
     messages += [{"role": "user", "content": text}] if text else []
-    inputs = {name: trial.values[name] for name in names if trial.values.get(name) is not None}
+    shown = {one.name: trial.values.get(one.name, one.example) for one in variables}
+    inputs = {name: value for name, value in shown.items() if value is not None}
     request = new_id()
     try:
         publishing.checked_role()

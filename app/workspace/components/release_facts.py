@@ -1,13 +1,21 @@
 """What a release froze, in rows of a table."""
 
-from app.workspace.components import numbers, search_fields
+from app.workspace.components import numbers, search_fields, table
 from app.workspace.strings import raw
 from serving.guards import Guard, SchemaGuard
 from serving.manifest import FrozenDoor, ReleaseManifest
 
 
+def draw(release: ReleaseManifest) -> None:
+    """A row a setting, with its value as people read it."""
+    table.still(
+        facts(release), {c: raw(f"columns.{c}") for c in ("setting", "value")},
+        alt=raw("apps.frozen"), widths={"setting": 160},
+    )  # fmt: skip
+
+
 def facts(release: ReleaseManifest) -> list[dict[str, str]]:
-    """Setting and value, as people read them."""
+    """Setting and value."""
     first, *others = release.models
     rows = {
         "kind": raw(f"apps.kind_{release.kind}"),

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.workspace.components import access, choices, numbers, publishing, url
+from app.workspace.components import access, choices, numbers, publishing, table, url
 from app.workspace.components.plain import plain
 from app.workspace.components.publishing import View
 from app.workspace.strings import raw, t
@@ -24,7 +24,10 @@ def draw(seen: View) -> None:
     may = publishing.may_publish()
     with st.container(key="app_alerts", width=860, gap="small"):
         _alerts(seen, may)
-        _operations(seen, may)
+        if may:
+            _operations(seen)
+        else:
+            _shown(seen.operations)
 
 
 def _alerts(seen: View, may: bool) -> None:
@@ -71,11 +74,26 @@ def _remove(seen: View, place: int) -> None:
     publishing.act(lambda session: (save_operations(session, seen.name, changed), True))
 
 
-def _operations(seen: View, may: bool) -> None:
+def _shown(now: Operations) -> None:
+    """What who may not change it is told."""
+    rows = {
+        "apps.log_content": raw("prompts.yes" if now.log_content else "prompts.no"),
+        "apps.retention": numbers.count(now.retention_days),
+        "apps.judge": now.judged.model if now.judged else numbers.MISSING,
+        "apps.failed_set": now.failed_set.dataset if now.failed_set else numbers.MISSING,
+    }
+    table.still(
+        [{"setting": raw(name), "value": value} for name, value in rows.items()],
+        {c: raw(f"columns.{c}") for c in ("setting", "value")}, alt=raw("apps.kept"),
+        widths={"setting": 260},
+    )  # fmt: skip
+
+
+def _operations(seen: View) -> None:
     now = seen.operations
     with st.form("app_operations", border=False):
-        fields = _kept(now, may) | {"judged": _judged(now, may), "failed_set": _failed(now, may)}
-        pressed = st.form_submit_button(t("apps.save_operations"), type="primary", disabled=not may)
+        fields = _kept(now) | {"judged": _judged(now), "failed_set": _failed(now)}
+        pressed = st.form_submit_button(t("apps.save_operations"), type="primary")
     if not pressed:
         return
 
@@ -89,23 +107,21 @@ def _operations(seen: View, may: bool) -> None:
     access.notice()
 
 
-def _kept(now: Operations, may: bool) -> dict[str, Any]:
+def _kept(now: Operations) -> dict[str, Any]:
     st.subheader(t("apps.kept"), anchor=False)
     log = st.checkbox(
-        t("apps.log_content"), now.log_content, key="ops_log", disabled=not may,
+        t("apps.log_content"), now.log_content, key="ops_log",
         help=t("apps.log_help"),
     )  # fmt: skip
-    days = st.number_input(
-        t("apps.retention"), 1, 3650, now.retention_days, key="ops_days", disabled=not may
-    )
+    days = st.number_input(t("apps.retention"), 1, 3650, now.retention_days, key="ops_days")
     gpu = st.number_input(
-        t("apps.gpu_hour"), 0.0, None, _float(now.gpu_hour_usd), key="ops_gpu", disabled=not may,
+        t("apps.gpu_hour"), 0.0, None, _float(now.gpu_hour_usd), key="ops_gpu",
         help=t("apps.gpu_help"),
     )  # fmt: skip
     return {"log_content": log, "retention_days": days, "gpu_hour_usd": _decimal(gpu)}
 
 
-def _judged(now: Operations, may: bool) -> dict[str, Any] | None:
+def _judged(now: Operations) -> dict[str, Any] | None:
     st.subheader(t("apps.judged"), anchor=False)
     st.caption(t("apps.judged_help"))
     with access.reading() as session:
@@ -113,18 +129,17 @@ def _judged(now: Operations, may: bool) -> dict[str, Any] | None:
     kept = now.judged
     model = st.selectbox(
         t("apps.judge"), names, key="ops_judge", placeholder=raw("apps.no_judge"),
-        index=names.index(kept.model) if kept and kept.model in names else None, disabled=not may,
+        index=names.index(kept.model) if kept and kept.model in names else None,
     )  # fmt: skip
     rubric = st.text_area(
-        t("apps.rubric"), kept.rubric if kept else "", key="ops_rubric", height=90, disabled=not may
+        t("apps.rubric"), kept.rubric if kept else "", key="ops_rubric", height=90
     )
     share = st.number_input(
         t("apps.judged_share"), 0.1, 100.0, 100 * kept.share if kept else 5.0, key="ops_share",
-        disabled=not may,
     )  # fmt: skip
     budget = st.number_input(
         t("apps.judged_budget"), 0.0, None, _float(kept.budget_day) if kept else None,
-        key="ops_budget", placeholder=raw("runs.no_budget"), disabled=not may,
+        key="ops_budget", placeholder=raw("runs.no_budget"),
     )  # fmt: skip
     if model is None:
         return None
@@ -132,7 +147,7 @@ def _judged(now: Operations, may: bool) -> dict[str, Any] | None:
     return {"model": model, "rubric": rubric, "share": share / 100, "budget_day": budget_day}
 
 
-def _failed(now: Operations, may: bool) -> dict[str, Any] | None:
+def _failed(now: Operations) -> dict[str, Any] | None:
     st.subheader(t("apps.failed_set"), anchor=False)
     st.caption(t("apps.failed_help"))
     with access.reading() as session:
@@ -142,13 +157,12 @@ def _failed(now: Operations, may: bool) -> dict[str, Any] | None:
         names.insert(0, kept.dataset)
     dataset = st.selectbox(
         t("runs.dataset"), names, index=names.index(kept.dataset) if kept else None,
-        key="ops_failed", placeholder=raw("apps.no_failed_set"), disabled=not may,
+        key="ops_failed", placeholder=raw("apps.no_failed_set"),
     )  # fmt: skip
     given = list(kept.evaluators) if kept else []
     known = list(dict.fromkeys([*given, *choices.KINDS]))
     evaluators = st.multiselect(
         t("runs.evaluators"), known, given, key="ops_evaluators", accept_new_options=True,
-        disabled=not may,
     )  # fmt: skip
     return None if dataset is None else {"dataset": dataset, "evaluators": evaluators}
 

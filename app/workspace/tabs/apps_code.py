@@ -8,9 +8,9 @@ import streamlit as st
 
 from app.workspace.components import (
     access,
+    api_keys,
     drawer,
     endpoint,
-    numbers,
     publishing,
     snippets,
     table,
@@ -29,7 +29,7 @@ LANGUAGES: Mapping[str, Callable[[str, Example], str]] = {
     "typescript": snippets.typescript,
     "invoke": snippets.invoke,
 }
-_MARKUP = {"curl": "bash", "invoke": "bash"}
+COLUMNS = ("name", "prefix", "limits", "used", "last_use", "expires")
 
 
 def draw(seen: View) -> None:
@@ -43,14 +43,12 @@ def draw(seen: View) -> None:
     language = url.choice(
         "apps", "lang", list(LANGUAGES), lambda c: raw(f"apps.lang_{c}"), raw("apps.tab_code")
     )
-    st.code(
-        LANGUAGES[language](address, call), language=_MARKUP.get(language, language),
-        wrap_lines=True,
-    )  # fmt: skip
+    # Without colours: those of the highlighter are too pale to read.
+    st.code(LANGUAGES[language](address, call), language=None, wrap_lines=True)
     st.caption(t(f"apps.lang_{language}_help"))
     st.subheader(t("apps.feedback"), anchor=False)
     st.caption(t("apps.feedback_help"))
-    st.code(snippets.feedback(address), language="bash", wrap_lines=True)
+    st.code(snippets.feedback(address), language=None, wrap_lines=True)
     _keys(seen)
 
 
@@ -66,26 +64,8 @@ def _keys(seen: View) -> None:
     if not mine:
         st.caption(t("apps.no_keys"))
         return
-    rows = [
-        {
-            "key": f"{key.name} ({key.prefix}…)",
-            "limits": _limits(key.rpm, key.tpm),
-            "budget": numbers.MISSING
-            if key.budget_day is None
-            else f"{numbers.money(key.used_today)} / {numbers.money(key.budget_day)}",
-            "when": numbers.ago(key.last_used_at),
-            "expires": numbers.moment(key.expires_at),
-        }
-        for key in mine
-    ]
-    headings = {c: raw(f"columns.{c}") for c in ("key", "limits", "budget", "when", "expires")}
-    table.still(rows, headings | {"when": raw("apps.last_use")}, alt=raw("apps.keys"))
-
-
-def _limits(rpm: int | None, tpm: int | None) -> str:
-    parts = [raw("models.rpm", n=numbers.count(rpm))] if rpm else []
-    parts += [raw("models.tpm", n=numbers.count(tpm))] if tpm else []
-    return " · ".join(parts) or numbers.MISSING
+    rows = [{"name": key.name, **api_keys.cells(key)} for key in mine]
+    table.still(rows, {c: raw(f"apikeys.column_{c}") for c in COLUMNS}, alt=raw("apps.keys"))
 
 
 def key_drawer(seen: View) -> None:

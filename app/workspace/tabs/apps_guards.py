@@ -5,9 +5,9 @@ from functools import partial
 import streamlit as st
 
 from app.workspace.components import access, app_fields, publishing, table, url
+from app.workspace.components import release_facts as facts
 from app.workspace.components.plain import plain, preview
 from app.workspace.components.publishing import View
-from app.workspace.components.release_facts import guard
 from app.workspace.strings import raw, t
 from serving.guards import Guard
 from serving.service import save_settings
@@ -22,7 +22,10 @@ def draw(seen: View) -> None:
         st.caption(t("apps.draft_changed"))
     with st.container(key="app_guards", width=860, gap="small"):
         _guards(seen, may)
-        _otherwise(seen, may)
+        if may:
+            _otherwise(seen)
+        elif seen.next is not None:
+            facts.draw(seen.next)
     _pinned(seen, may)
 
 
@@ -43,7 +46,7 @@ def _guards(seen: View, may: bool) -> None:
 
 def _guard(seen: View, place: int, one: Guard, may: bool) -> None:
     with st.container(border=True, horizontal=True, vertical_alignment="center"):
-        st.text(guard(one), width="stretch")
+        st.text(facts.guard(one), width="stretch")
         if not may:
             return
         said = f"{place + 1}"
@@ -77,26 +80,25 @@ def _save(seen: View, **fields: object) -> bool:
     return saved is not None
 
 
-def _otherwise(seen: View, may: bool) -> None:
+def _otherwise(seen: View) -> None:
     st.subheader(t("apps.otherwise"), anchor=False)
     parts, now = app_fields.parts(), seen.settings
     with st.form("app_otherwise", border=False):
         fallbacks = st.multiselect(
             t("apps.fallbacks"), list(dict.fromkeys([*now.fallbacks, *parts.models])),
-            list(now.fallbacks), max_selections=5, help=t("apps.fallbacks_help"), disabled=not may,
+            list(now.fallbacks), max_selections=5, help=t("apps.fallbacks_help"),
             key="app_fallbacks",
         )  # fmt: skip
         repair = st.checkbox(
-            t("apps.repair_long"), now.repair, key="app_repair", disabled=not may,
-            help=t("apps.repair_help"),
-        )  # fmt: skip
-        histories = ("client", "server")
-        history = st.selectbox(
-            t("apps.history"), histories, histories.index(now.history), key="app_history",
-            format_func=lambda one: raw(f"apps.history_{one}"), help=t("apps.history_help"),
-            disabled=not may or now.kind == "completion",
-        )  # fmt: skip
-        pressed = st.form_submit_button(t("apps.save_draft"), disabled=not may)
+            t("apps.repair_long"), now.repair, key="app_repair", help=t("apps.repair_help")
+        )
+        histories, history = ("client", "server"), now.history
+        if now.kind != "completion":
+            history = st.selectbox(
+                t("apps.history"), histories, histories.index(now.history), key="app_history",
+                format_func=lambda one: raw(f"apps.history_{one}"), help=t("apps.history_help"),
+            )  # fmt: skip
+        pressed = st.form_submit_button(t("apps.save_draft"))
     if pressed:
         if _save(seen, fallbacks=tuple(fallbacks), repair=repair, history=history):
             st.rerun()

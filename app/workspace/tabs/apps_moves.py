@@ -1,6 +1,6 @@
 """Decisions about releases: make one, promote it, roll back, take an alias away."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
@@ -78,7 +78,7 @@ def _promote(seen: View) -> None:
             placeholder=raw("apps.all_calls"), help=t("apps.canary_help"),
         )  # fmt: skip
         run = st.selectbox(
-            t("apps.evidence"), runs, index=None, key="promote_run", format_func=_spelled,
+            t("apps.evidence"), runs, _origin(seen, runs), key="promote_run", format_func=_spelled,
             placeholder=raw("apps.no_evidence" if runs else "apps.no_runs"),
             help=t("apps.evidence_help"),
         )  # fmt: skip
@@ -95,6 +95,12 @@ def _promote(seen: View) -> None:
     elif pressed:
         _promoted(seen, number, str(alias or ""), canary, run, gate, reason)
     _against(seen, number, release.manifest, str(alias or ""))
+
+
+def _origin(seen: View, runs: Sequence[Run]) -> int | None:
+    """The run that the app was made of, where it proves this release."""
+    made_of = (seen.app.origin or {}).get("run")
+    return next((place for place, run in enumerate(runs) if run.id == made_of), None)
 
 
 def _spelled(run: Run) -> str:

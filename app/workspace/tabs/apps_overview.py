@@ -126,7 +126,8 @@ def _figures(name: str, span: str) -> None:
         st.caption(t("apps.no_calls"))
         return
     app_charts.calls(bars)
-    table.still(_rows(found), {c: raw(f"columns.{c}") for c in COLUMNS}, alt=raw("apps.figures"))
+    headings = {c: raw(f"columns.{c}") for c in COLUMNS} | {"latency": raw("apps.latency")}
+    table.still(_rows(found), headings, alt=raw("apps.figures"))
 
 
 def _rows(found: AppStats) -> Sequence[dict[str, object]]:
@@ -148,7 +149,9 @@ def _row(name: str, one: ReleaseStats) -> dict[str, object]:
         "tokens": " / ".join(map(numbers.short_count, tokens)),
         "cost": numbers.money(one.cost),
         "per_good": per_good,
-        "share": numbers.share(one.share, one.share_ci95, one.good + one.bad),
+        "share": numbers.MISSING
+        if one.share is None
+        else numbers.share(one.share, one.share_ci95, one.good + one.bad),
     }
 
 

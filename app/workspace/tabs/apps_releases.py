@@ -6,10 +6,17 @@ from typing import Any
 
 import streamlit as st
 
-from app.workspace.components import access, numbers, publishing, release_diff, table, url
+from app.workspace.components import (
+    access,
+    numbers,
+    publishing,
+    release_diff,
+    release_facts,
+    table,
+    url,
+)
 from app.workspace.components.plain import plain
 from app.workspace.components.publishing import View
-from app.workspace.components.release_facts import facts
 from app.workspace.strings import raw, t
 from serving import aliases, portable
 from serving.models import AppAliasMove, AppRelease
@@ -101,16 +108,10 @@ def _one(seen: View, release: AppRelease) -> None:
             file_name=f"{seen.name.replace('/', '-')}-{number}.json", on_click="ignore",
             icon=":material/download:", key="release_export", type="tertiary",
         )  # fmt: skip
-    left, right = st.columns([2, 3], gap="large")
-    with left:
-        table.still(
-            facts(manifest), {c: raw(f"columns.{c}") for c in ("setting", "value")},
-            alt=raw("apps.frozen"), widths={"setting": 120},
-        )  # fmt: skip
-    with right:
-        for message in manifest.prompt.content.messages:
-            st.caption(plain(message.role))
-            st.code(message.content, language=None, wrap_lines=True)
+    release_facts.draw(manifest)
+    for message in manifest.prompt.content.messages:
+        st.caption(plain(message.role))
+        st.code(message.content, language=None, wrap_lines=True)
     if number > 1:
         other = release_diff.other(number)
         st.subheader(t("apps.difference_to", n=other), anchor=False)

@@ -1,5 +1,6 @@
 """Asking an app as its clients do: a chat with sources, or variables in and an answer out."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 
@@ -25,6 +26,7 @@ from app.workspace.strings import raw, t
 from connectors.models import Generation
 from core.clock import utcnow
 from core.errors import NotFound
+from prompts.content import Variable
 from serving.manifest import ReleaseManifest
 from serving.traces import TracePublic, get_trace
 
@@ -45,10 +47,9 @@ def draw(seen: View) -> None:
         fields.values(trial, variables)
         if trial.turns and release.kind != "completion":
             st.button(t("apps.new_chat"), key="try_new", on_click=trial.forget, type="tertiary")
-    names = [one.name for one in variables]
     with right:
         _conversation(seen, release, trial)
-        _input(trial, release, f"{seen.name}@{ref}", names)
+        _input(trial, release, f"{seen.name}@{ref}", variables)
 
 
 def _conversation(seen: View, release: ReleaseManifest, trial: Trial) -> None:
@@ -110,7 +111,7 @@ def _trace(seen: View, turn: Turn, found: Generation) -> bool:
     return False
 
 
-def _input(trial: Trial, release: ReleaseManifest, ref: str, names: list[str]) -> None:
+def _input(trial: Trial, release: ReleaseManifest, ref: str, variables: Sequence[Variable]) -> None:
     last = app_trial.generation(trial.turns[-1]) if trial.turns else None
     running = last is not None and last.state == "sent"
     may = publishing.may_publish()
@@ -121,14 +122,14 @@ def _input(trial: Trial, release: ReleaseManifest, ref: str, names: list[str]) -
         )  # fmt: skip
     elif release.kind == "completion":
         st.button(
-            t("prompts.run"), key="try_run", type="primary", icon=":material/play_arrow:",
+            t("prompts.run"), key="try_run", icon=":material/play_arrow:",
             shortcut=url.shortcut("Ctrl+Enter"), on_click=app_trial.ask, disabled=not may,
-            args=(trial, ref, "", names),
+            args=(trial, ref, "", variables),
         )  # fmt: skip
     if release.kind != "completion":
         asked = st.chat_input(
             raw("apps.ask"), key="try_ask", disabled=running or not may, submit_mode="disable"
         )
         if asked:
-            app_trial.ask(trial, ref, asked, names)
+            app_trial.ask(trial, ref, asked, variables)
             st.rerun()
