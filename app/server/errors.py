@@ -64,6 +64,11 @@ async def _validation(_request: Request, error: Exception) -> JSONResponse:
 
 
 async def _unforeseen(_request: Request, _error: Exception) -> JSONResponse:
+    return unforeseen()
+
+
+def unforeseen() -> JSONResponse:
+    """What a client is told of a failure that is ours."""
     return error_answer(
         500, "Something unforeseen failed. The server's log tells more.", "server_error"
     )

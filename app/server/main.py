@@ -10,10 +10,10 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.routing import Route
-from starlette.types import ASGIApp
 
 from app.server import docs, health, sign_in, streams
 from app.server.context import cookie_name
+from app.server.direct import Direct
 from app.server.errors import add_handlers, error_answer
 from app.server.guard import Guard
 from app.server.hosts import host_rule
@@ -31,11 +31,11 @@ _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
-def guarded(api: ASGIApp, database: Database, live: Live) -> Guard:
+def guarded(api: FastAPI, database: Database, live: Live) -> Guard:
     """`api` behind the check of sessions and keys."""
     settings = database.settings
     rule = host_rule(settings.host, settings.allowed_hosts)
-    return Guard(api, Sessions(database), rule, cookie_name(settings), live)
+    return Guard(Direct(api), Sessions(database), rule, cookie_name(settings), live)
 
 
 def build(lifespan: Lifespan, *, workspace: bool) -> FastAPI:

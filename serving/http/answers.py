@@ -5,6 +5,7 @@ The work is done when the server sends the answer, because only there a client's
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ _JSON = "application/json"
 _EVENTS = "text/event-stream; charset=utf-8"
 _SLOWEST_READER = 60.0
 """Seconds that one piece of a stream may wait for a client that does not read."""
+_LOOK = 5.0
+"""Seconds between two looks at whether it still reads."""
 
 Headers = list[tuple[bytes, bytes]]
 Shape = Callable[[Call, Whole], dict[str, Any]]
@@ -54,7 +57,8 @@ class CallAnswer(Response):
         self._result_event = result_event
         self._headers: Headers = []
         self._token: str | None = None
-        self._started = False
+        self.started = False
+        self._sending: float | None = None
         self._said: list[bytes] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -78,7 +82,10 @@ class CallAnswer(Response):
         making = asyncio.ensure_future(self._make(raw, request_id, send))
         gone = asyncio.ensure_future(until_gone(receive))
         try:
-            await asyncio.wait({making, gone}, return_when=asyncio.FIRST_COMPLETED)
+            while not (making.done() or gone.done() or self._is_stuck()):
+                await asyncio.wait(
+                    {making, gone}, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED
+                )
             if not making.done():
                 making.cancel()
                 await asyncio.wait({making})
@@ -119,7 +126,7 @@ class CallAnswer(Response):
             async for piece in events:
                 await self._piece(piece, send)
         except PromptstoneError as error:
-            if not self._started:
+            if not self.started:
                 raise
             await self._release(call.id)
             await self._piece(chunks.event(chunks.error_value(error)), send)
@@ -145,21 +152,28 @@ class CallAnswer(Response):
         self, status: int, media: str, send: Send, more: Sequence[tuple[bytes, bytes]] = ()
     ) -> None:
         headers = [(b"content-type", media.encode()), *more, *self._headers]
-        self._started = True
+        self.started = True
         await send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def _piece(self, piece: bytes, send: Send) -> None:
         if self._token is not None:
             self._said.append(piece)
-        async with asyncio.timeout(_SLOWEST_READER):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        # A time-out for each piece would cost as much as sending it.
+        self._sending = time.monotonic()
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        self._sending = None
+
+    def _is_stuck(self) -> bool:
+        """Whether the client has taken nothing for too long."""
+        since = self._sending
+        return since is not None and time.monotonic() - since > _SLOWEST_READER
 
     async def _send(self, status: int, media: str, body: bytes, send: Send) -> None:
         await self._start(status, media, send, ((b"content-length", str(len(body)).encode()),))
         await send({"type": "http.response.body", "body": body})
 
     async def _refuse(self, error: PromptstoneError, send: Send) -> None:
-        if self._started:
+        if self.started:
             return
         if isinstance(error, RateLimited):
             seconds = getattr(error, "retry_after", None) or 1

@@ -20,6 +20,7 @@ from serving.keys import LiveKey
 from serving.live import LiveApp
 
 router = APIRouter(tags=["apps"])
+CHAT_PATH = "/v1/chat/completions"
 
 
 def _completion(call: Call, whole: Whole) -> dict[str, Any]:
@@ -30,7 +31,7 @@ def _invoked(call: Call, whole: Whole) -> dict[str, Any]:
     return invoked(call, whole.text)
 
 
-@router.post("/v1/chat/completions", openapi_extra=schemas.CHAT, responses=schemas.REFUSALS)
+@router.post(CHAT_PATH, openapi_extra=schemas.CHAT, responses=schemas.REFUSALS)
 async def chat_completions(request: Request) -> CallAnswer:
     """OpenAI's chat completions; `model` is APP, APP@ALIAS or APP@N."""
     return CallAnswer(serving_of(request), _caller(request), read_chat, _completion)
