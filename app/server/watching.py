@@ -77,10 +77,13 @@ class _Watch:
             await asyncio.to_thread(self._judge_canaries)
 
     def _judge_canaries(self) -> None:
-        from serving.canary import judge_canaries
+        from serving.canary import losing_canaries, stop_canaries
 
-        with self._database.session_scope("system:canary") as session:
-            judge_canaries(session)
+        with self._database.read_scope() as session:
+            losing = losing_canaries(session)
+        if losing:
+            with self._database.session_scope("system:canary") as session:
+                stop_canaries(session, losing)
 
     async def alerts(self) -> None:
         """Tell what is due."""
