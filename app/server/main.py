@@ -1,10 +1,11 @@
 """The whole application of one process: our routes first, the workspace mounted last."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
@@ -34,7 +35,8 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 def guarded(api: FastAPI, database: Database, live: Live) -> Guard:
     """`api` behind the check of sessions and keys."""
     settings = database.settings
-    rule = host_rule(settings.host, settings.allowed_hosts)
+    public = urlsplit(settings.public_url or "").hostname
+    rule = host_rule(settings.host, (*settings.allowed_hosts, *([public] if public else [])))
     return Guard(Direct(api), Sessions(database), rule, cookie_name(settings), live)
 
 
@@ -79,15 +81,22 @@ def _close(api: FastAPI) -> None:
             allowed.setdefault(route.path, set()).update(route.methods or ())
     for path, methods in allowed.items():
         others = [method for method in _METHODS if method not in methods]
-        api.add_route(path, _wrong_method, methods=others, include_in_schema=False)
+        api.add_route(path, _wrong_method(methods), methods=others, include_in_schema=False)
     for prefix in ("/v1", "/apps", "/api", "/ui"):
         api.add_route(
             prefix + "/{path:path}", _nothing_here, methods=_METHODS, include_in_schema=False
         )
 
 
-async def _wrong_method(request: Request) -> JSONResponse:
-    return error_answer(405, f"{request.url.path} has no {request.method}. See /docs.")
+def _wrong_method(allowed: Iterable[str]) -> Callable[[Request], Awaitable[JSONResponse]]:
+    named = ", ".join(sorted(allowed))
+
+    async def wrong_method(request: Request) -> JSONResponse:
+        answer = error_answer(405, f"{request.url.path} has no {request.method}. See /docs.")
+        answer.headers["allow"] = named
+        return answer
+
+    return wrong_method
 
 
 async def _nothing_here(request: Request) -> JSONResponse:
