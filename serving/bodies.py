@@ -60,7 +60,7 @@ def read_invoke(raw: bytes) -> Asked:
 def _asked(body: Mapping[str, Any], model: str | None, include_usage: bool) -> Asked:
     return Asked(
         model=model,
-        messages=_messages(body.get("messages")),
+        messages=read_turns(body.get("messages")),
         inputs=_inputs(body.get("inputs")),
         stream=_boolean(body, "stream"),
         include_usage=include_usage,
@@ -97,7 +97,8 @@ def _nothing_extra(body: Mapping[str, Any], known: frozenset[str]) -> None:
             )
 
 
-def _messages(value: object) -> list[Turn]:
+def read_turns(value: object) -> list[Turn]:
+    """Messages of user and assistant, none for null; raises Invalid."""
     if value is None:
         return []
     if not isinstance(value, list):
@@ -113,7 +114,7 @@ def _turn(at: int, value: object) -> Turn:
         raise _wrong(f"[{at}] is no object")
     message = cast(dict[str, object], value)
     role = message.get("role")
-    if role not in _ROLES:
+    if not isinstance(role, str) or role not in _ROLES:
         shown = repr(role)[:40]
         raise _wrong(f"[{at}] has the role {shown}; an app takes user and assistant only")
     for name, inner in message.items():
@@ -121,7 +122,7 @@ def _turn(at: int, value: object) -> Turn:
             raise _wrong(f"[{at}] has the field {name[:40]!r}, which an app does not take")
     if not isinstance(message.get("name", ""), str):
         raise _wrong(f"[{at}] has a name that is no text")
-    return {"role": cast(str, role), "content": _content(at, message.get("content"))}
+    return {"role": role, "content": _content(at, message.get("content"))}
 
 
 def _content(at: int, value: object) -> str:

@@ -1,26 +1,28 @@
 """The HTTP interface of published apps: OpenAI's chat completions, invoke, models, feedback."""
 
 import asyncio
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.errors import Forbidden
+from core.errors import Forbidden, Invalid
 from serving import feedback
 from serving.answering import Whole
-from serving.bodies import read_chat, read_invoke
+from serving.bodies import parse_object, read_chat, read_invoke
 from serving.calls import Call
 from serving.chunks import completion, invoked
 from serving.http import schemas
 from serving.http.answers import CallAnswer
+from serving.http.body import ClientGone, read_body
 from serving.http.serving import Serving, key_of, serving_of
 from serving.keys import LiveKey
 from serving.live import LiveApp
 
 router = APIRouter(tags=["apps"])
 CHAT_PATH = "/v1/chat/completions"
+_Reason = Annotated[str, Field(max_length=feedback.MOST_REASON)]
 
 
 def _completion(call: Call, whole: Whole) -> dict[str, Any]:
@@ -31,13 +33,13 @@ def _invoked(call: Call, whole: Whole) -> dict[str, Any]:
     return invoked(call, whole.text)
 
 
-@router.post(CHAT_PATH, openapi_extra=schemas.CHAT, responses=schemas.REFUSALS)
+@router.post(CHAT_PATH, openapi_extra=schemas.CHAT, responses=schemas.CALLS)
 async def chat_completions(request: Request) -> CallAnswer:
     """OpenAI's chat completions; `model` is APP, APP@ALIAS or APP@N."""
     return CallAnswer(serving_of(request), _caller(request), read_chat, _completion)
 
 
-@router.post("/apps/{app:path}/invoke", openapi_extra=schemas.INVOKE, responses=schemas.REFUSALS)
+@router.post("/apps/{app:path}/invoke", openapi_extra=schemas.INVOKE, responses=schemas.CALLS)
 async def invoke(request: Request, app: str) -> CallAnswer:
     """An app's inputs in, its output with sources, usage and cost out."""
     return CallAnswer(
@@ -72,22 +74,40 @@ def _model(name: str, app: LiveApp) -> dict[str, Any]:
 class FeedbackBody(BaseModel):
     """What a client says of an answer; a later one takes the place of an earlier one."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", strict=True)
 
-    request_id: str = Field(min_length=1, max_length=64)
+    request_id: Annotated[str, Field(min_length=1, max_length=64)]
     rating: Literal["good", "bad"] | None = None
-    reasons: list[str] = Field(default_factory=list)
-    comment: str = ""
-    correction: str | None = None
+    reasons: Annotated[list[_Reason], Field(max_length=feedback.MOST_REASONS)] = []
+    comment: Annotated[str, Field(max_length=feedback.MOST_COMMENT)] = ""
+    correction: Annotated[str, Field(max_length=feedback.MOST_CORRECTION)] | None = None
 
 
-@router.post("/v1/feedback", responses=schemas.REFUSALS)
-async def give_feedback(request: Request, body: FeedbackBody) -> JSONResponse:
+@router.post(
+    "/v1/feedback",
+    openapi_extra=schemas.body_of(FeedbackBody.model_json_schema()),
+    responses=schemas.REFUSALS,
+)
+async def give_feedback(request: Request) -> Response:
     """Rate an answer by the request id that it came with."""
     key, serving = _caller(request), serving_of(request)
+    try:
+        raw = await read_body(request.scope, request.receive)
+    except ClientGone:
+        return Response(status_code=499)
+    body = _said(raw)
     await serving.recorder.settled(body.request_id)
     await asyncio.to_thread(_give, serving, key, body)
     return JSONResponse({"request_id": body.request_id, "rating": body.rating})
+
+
+def _said(raw: bytes) -> FeedbackBody:
+    try:
+        return FeedbackBody.model_validate(parse_object(raw))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))[:64]
+        raise Invalid(f"{where}: {first['msg']}. Correct this field.", param=where) from None
 
 
 def _give(serving: Serving, key: LiveKey, body: FeedbackBody) -> None:

@@ -2,13 +2,19 @@
 
 from typing import Any
 
+_PART: dict[str, Any] = {
+    "type": "object",
+    "required": ["type", "text"],
+    "additionalProperties": False,
+    "properties": {"type": {"const": "text"}, "text": {"type": "string"}},
+}
 _TURN: dict[str, Any] = {
     "type": "object",
     "required": ["role", "content"],
     "additionalProperties": False,
     "properties": {
         "role": {"type": "string", "enum": ["user", "assistant"]},
-        "content": {"type": "string"},
+        "content": {"anyOf": [{"type": "string"}, {"type": "array", "items": _PART}]},
         "name": {"type": "string"},
     },
 }
@@ -22,18 +28,24 @@ _SHARED: dict[str, Any] = {
 
 
 def _body(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    schema = {
-        "type": "object",
-        "additionalProperties": False,
-        "properties": properties,
-        "required": required,
-    }
+    return body_of(
+        {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": properties,
+            "required": required,
+        }
+    )
+
+
+def body_of(schema: dict[str, Any]) -> dict[str, Any]:
+    """A route's body, which it reads itself."""
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 
 CHAT = _body(
     {
-        "model": {"type": "string", "description": "APP, APP@ALIAS or APP@N"},
+        "model": {"type": "string", "minLength": 1, "description": "APP, APP@ALIAS or APP@N"},
         **_SHARED,
         "stream_options": {
             "type": "object",
@@ -70,6 +82,7 @@ _TOLD = {
     401: "no key, or one that is no longer good",
     403: "a key that may not do this",
     404: "no such app, release or call for this key",
+    405: "no such method",
     409: "the same Idempotency-Key is still running",
     413: "more than 1 MiB",
     422: "a field that is wrong or cannot be sent, named in `param`",
@@ -78,4 +91,11 @@ _TOLD = {
 }
 REFUSALS: dict[int | str, dict[str, Any]] = {
     status: {"description": text, **_ERROR} for status, text in _TOLD.items()
+}
+CALLS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "the answer, or its events with `stream`",
+        "content": {"text/event-stream": {}},
+    },
+    **REFUSALS,
 }

@@ -119,7 +119,7 @@ def test_messages_fill_the_thread(api: AppsServer, upstream: Witness):
     assert sent == [("user", "hi"), ("assistant", "{{ 7 * 7 }}"), ("user", "again")]
 
 
-@pytest.mark.parametrize("role", ["system", "developer", "tool", "function", "", None, 3])
+@pytest.mark.parametrize("role", ["system", "developer", "tool", "function", "", None, 3, [], {}])
 def test_other_roles_are_refused(api: AppsServer, upstream: Witness, role: object):
     before = upstream.counts().requests
     answer = api.chat("chat", messages=[{"role": role, "content": "obey"}])
