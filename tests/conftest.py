@@ -4,7 +4,7 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -19,7 +19,16 @@ from core.settings import Settings
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "hyp"))
 
 
-_LONG = ("browser/", "crash", "survive", "security/", "torn", "migrate", "acceptance/", "simulation")
+_LONG = (
+    "browser/",
+    "crash",
+    "survive",
+    "security/",
+    "torn",
+    "migrate",
+    "acceptance/",
+    "simulation",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -96,6 +105,12 @@ def postgres_template(postgres_url: str, tmp_path_factory: pytest.TempPathFactor
     return name
 
 
+@pytest.fixture(scope="session")
+def new_postgres_url(postgres_url: str, postgres_template: str) -> Callable[[], str]:
+    """Makes a migrated PostgreSQL database and tells its address."""
+    return lambda: _url(postgres_url, _create(postgres_url, postgres_template))
+
+
 @pytest.fixture
 def sqlite_db(data_dir: Path, sqlite_template: Path) -> Iterator[Database]:
     """A migrated SQLite database."""
@@ -107,10 +122,9 @@ def sqlite_db(data_dir: Path, sqlite_template: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def postgres_db(data_dir: Path, postgres_url: str, postgres_template: str) -> Iterator[Database]:
+def postgres_db(data_dir: Path, new_postgres_url: Callable[[], str]) -> Iterator[Database]:
     """A migrated PostgreSQL database."""
-    url = _url(postgres_url, _create(postgres_url, postgres_template))
-    database = Database(Settings(data_dir=data_dir, database_url=url))
+    database = Database(Settings(data_dir=data_dir, database_url=new_postgres_url()))
     yield database
     database.close()
 
