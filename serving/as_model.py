@@ -30,11 +30,14 @@ from core.errors import Invalid, PromptstoneError
 from core.names import split_ref
 from evalsets.runs.manifest import Arm, FrozenModel
 from serving.answering import Answering, Whole
-from serving.bodies import Asked, Turn
+from serving.bodies import Asked, Turn, read_turns
 from serving.calls import Call
 from serving.live import Live
 from serving.lookup import resolve
 from serving.manifest import ReleaseManifest
+
+TURNS = "messages"
+"""The column of a case that holds the turns of a chat."""
 
 
 def freeze_apps(session: Session, refs: Sequence[str]) -> tuple[Arm, ...]:
@@ -100,13 +103,11 @@ class AppModel:
     async def chat(self, request: ChatRequest, *, on_delta: OnDelta | None = None) -> ChatAnswer:
         """Ask once; raises ChatError for whatever the app answers with instead."""
         params = request.params
-        inputs = cast(Mapping[str, Any], params.get("inputs") or {})
-        turns = [cast(Turn, dict(message)) for message in request.messages]
-        asked = Asked(self._target.model_id, turns, dict(inputs), stream=on_delta is not None)
         request_id = cast(str, params.get("request_id")) or new_id()
         user = cast("str | None", params.get("user"))
         try:
             async with asyncio.timeout(self._target.timeout):
+                asked = await self._asked(request, user or request_id, on_delta is not None)
                 call = await self._answering.begin(
                     request_id, self._target.model_id, asked, None, user
                 )
@@ -126,6 +127,17 @@ class AppModel:
             model=self._target.model_id,
         )
 
+    async def _asked(self, request: ChatRequest, sticky: str, stream: bool) -> Asked:
+        """A case as the app's client would send it: further columns stay with the case."""
+        live, ref = self._answering.live, self._target.model_id
+        chosen = live.choose(ref, None, sticky)
+        release = await live.release(chosen.app, chosen.number)
+        given = cast(Mapping[str, Any], request.params.get("inputs") or {})
+        inputs = {name: value for name, value in given.items() if name in release.names}
+        turns = [cast(Turn, dict(message)) for message in request.messages]
+        if not turns and TURNS not in release.names and release.manifest.kind != "completion":
+            turns = read_turns(given.get(TURNS))
+        return Asked(ref, turns, inputs, stream=stream)
 
     async def _answer(self, call: Call, on_delta: OnDelta | None) -> Whole:
         if on_delta is None:

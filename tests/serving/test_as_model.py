@@ -4,6 +4,7 @@ import pytest
 
 from app.apps_in_runs import answer_apps
 from core.database import Database
+from evalsets.runs.cell_detail import cell_detail
 from evalsets.runs.report import arm_reports
 from evalsets.runs.request import RunRequest
 from evalsets.runs.service import plan, start
@@ -53,6 +54,20 @@ async def test_answers_of_a_release_are_taken_again(apps: Database):
     assert plan(apps, request, freeze_apps).cached == 3
     other = RunRequest(apps=("faq@2",), dataset="cases")
     assert plan(apps, other, freeze_apps).cached == 0  # another release is another model
+
+
+async def test_cases_with_further_columns_and_with_turns(apps: Database):
+    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "well?"},
+             {"role": "user", "content": "bye"}]  # fmt: skip
+    add_cases(apps, [{"topic": "cats", "note": "mine", "messages": turns}], "turns")
+    push(apps, "Be kind.", "kind", role="system")
+    make_app(apps, "chat", prompt="kind")
+    release(apps, "chat")
+    request = RunRequest(apps=("faq@1", "chat@1"), dataset="turns")
+    run = await run_here(apps, start(apps, ACTOR, request, freeze_apps).run_id, apps=answer_apps)
+    assert (run.succeeded, run.failed) == (2, 0)
+    said = [cell_detail(apps, run.id, number).output for number in (0, 1)]
+    assert said == ["About cats.", "bye"]
 
 
 def test_a_run_needs_arms():
