@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from core.errors import Forbidden, Invalid
+from core.errors import Forbidden, Invalid, NotFound
 from serving import feedback
 from serving.answering import Whole
 from serving.bodies import parse_object, read_chat, read_invoke
@@ -22,6 +22,7 @@ from serving.live import LiveApp
 
 router = APIRouter(tags=["apps"])
 CHAT_PATH = "/v1/chat/completions"
+_RECORDED_WITHIN = 0.5
 _Reason = Annotated[str, Field(max_length=feedback.MOST_REASON)]
 
 
@@ -97,7 +98,15 @@ async def give_feedback(request: Request) -> Response:
         return Response(status_code=499)
     body = _said(raw)
     await serving.recorder.settled(body.request_id)
-    await asyncio.to_thread(_give, serving, key, body)
+    for last in (False, False, True):
+        try:
+            await asyncio.to_thread(_give, serving, key, body)
+            break
+        except NotFound:
+            # Another process may have answered the call and be about to record it.
+            if last or not feedback.on_its_way(body.request_id):
+                raise
+            await asyncio.sleep(_RECORDED_WITHIN / 2)
     return JSONResponse({"request_id": body.request_id, "rating": body.rating})
 
 
