@@ -1,4 +1,4 @@
-"""Guards: what each finds and masks, and that a million characters are no trouble."""
+"""Guards: what each finds and masks, and that long texts are no trouble."""
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -75,10 +75,9 @@ TEXT = (
     ],
     ids=lambda guard: guard.kind,
 )
-def test_a_million_characters_take_seconds(guard: Guard) -> None:
-    short, long = TEXT * (250_000 // len(TEXT)), TEXT * (1_000_000 // len(TEXT))
+def test_a_quarter_of_a_million_characters_takes_a_second_or_two(guard: Guard) -> None:
+    short, long = TEXT * (62_500 // len(TEXT)), TEXT * (250_000 // len(TEXT))
     if isinstance(guard, LengthGuard):
         assert seconds(lambda: guard.find(long)) < 0.1
         return
-    assert not hasattr(guard, "schema") or guard.kind != "schema"
-    assert assert_linear(lambda: guard.find(short), lambda: guard.find(long)) < 10  # type: ignore[union-attr]
+    assert assert_linear(lambda: guard.find(short), lambda: guard.find(long)) < 3  # type: ignore[union-attr]
