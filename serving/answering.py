@@ -10,17 +10,18 @@ from connectors.connections import Connections
 from connectors.wire import ChatError
 from core.database import Database
 from core.errors import Invalid
-from serving import conversations
 from serving.asking import Opened, ask, must_wait, open_stream
 from serving.bodies import Asked, Turn
 from serving.calls import Call, new_call, upstream_error
 from serving.chunks import content_chunk, finish_chunk, head_chunk
 from serving.keys import LiveKey
-from serving.live import Live, LoadedRelease
+from serving.live import Live
+from serving.loaded import LoadedRelease
 from serving.meters import Admission, Meters
-from serving.pinned import embed_questions
-from serving.preparing import guard_request, messages_of, question_of
+from serving.pinning import pinned_answer
+from serving.preparing import guard_request, messages_of
 from serving.recorder import Recorder
+from serving.turns import Turns
 
 _DEFAULT_OUTPUT = 256
 _NANO = Decimal(10**9)
@@ -53,7 +54,7 @@ class Answering:
         self._connections = connections
         self._meters = meters
         self._recorder = recorder
-        self._vectors: dict[tuple[str, int], Any] = {}
+        self._turns = Turns(database)
 
     async def begin(
         self, request_id: str, ref: str, asked: Asked, key: LiveKey | None, user: str | None = None
@@ -104,7 +105,7 @@ class Answering:
             self.end(call, admission)
 
     async def _whole(self, call: Call) -> Whole:
-        kept = await self._turns(call)
+        kept = await self._turns.before(call)
         await guard_request(call)
         turns = [*kept.turns, *call.asked.messages]
         whole = await self._pinned(call, turns)
@@ -115,7 +116,7 @@ class Answering:
             call.answered(answer, text)
             calls = tuple(dict(one) for one in answer.tool_calls)
             whole = Whole(text, answer.finish_reason or "stop", calls)
-        await self._keep(call, kept.revision, whole.text)
+        await self._turns.keep(call, kept.revision, whole.text)
         return whole
 
     async def stream(self, call: Call, admission: Admission | None) -> AsyncIterator[bytes]:
@@ -127,12 +128,12 @@ class Answering:
         try:
             if must_wait(call):
                 return self._as_stream(call, admission, await self._whole(call))
-            kept = await self._turns(call)
+            kept = await self._turns.before(call)
             await guard_request(call)
             turns = [*kept.turns, *call.asked.messages]
             pinned = await self._pinned(call, turns)
             if pinned is not None:
-                await self._keep(call, kept.revision, pinned.text)
+                await self._turns.keep(call, kept.revision, pinned.text)
                 return self._as_stream(call, admission, pinned)
             messages = await messages_of(self._database, call, turns)
             call.content.messages = [dict(one) for one in messages]
@@ -197,9 +198,13 @@ class Answering:
                 call.record.ttft_ms = round((upstream.first_at - call.started) * 1000, 3)
             call.took(await upstream.counted(), opened.door.price)
             if whole:
-                await self._keep(call, revision, upstream.text)
+                await self._turns.keep(call, revision, upstream.text)
         finally:
             self.end(call, admission)
+
+    async def _pinned(self, call: Call, turns: Sequence[Turn]) -> Whole | None:
+        found = await pinned_answer(self._database, call, turns)
+        return None if found is None else Whole(found.answer, "stop", pinned=True)
 
     def end(self, call: Call, admission: Admission | None) -> None:
         """Record the call and give back what it did not use; the second time nothing happens."""
@@ -214,75 +219,6 @@ class Answering:
             self._recorder.put(record)
             for observe in self.observers:
                 observe(call)
-
-    async def _turns(self, call: Call) -> conversations.Kept:
-        conversation = call.asked.conversation
-        if conversation is None:
-            return conversations.Kept([], 0)
-        if call.release.manifest.history != "server":
-            raise Invalid(
-                "This app keeps no conversations. Send the whole history as messages.",
-                param="conversation",
-            )
-        return await asyncio.to_thread(self._load_turns, call, conversation)
-
-    def _load_turns(self, call: Call, conversation: str) -> conversations.Kept:
-        with self._database.read_scope() as session:
-            return conversations.load(session, call.record.app_id, _owner(call), conversation)
-
-    async def _keep(self, call: Call, revision: int, text: str) -> None:
-        if call.asked.conversation is not None:
-            said: list[Turn] = [*call.asked.messages, {"role": "assistant", "content": text}]
-            await asyncio.to_thread(self._append_turns, call, said, revision)
-
-    def _append_turns(self, call: Call, said: Sequence[Turn], revision: int) -> None:
-        assert call.asked.conversation is not None
-        with self._database.session_scope(_owner(call)) as session:
-            conversations.append(
-                session,
-                call.record.app_id,
-                _owner(call),
-                call.asked.conversation,
-                said,
-                revision,
-            )
-
-    async def _pinned(self, call: Call, turns: Sequence[Turn]) -> Whole | None:
-        pinned = call.release.pinned
-        if not pinned:
-            return None
-        question = question_of(call, turns)
-        with call.step("pinned") as step:
-            found = pinned.exact(question)
-            if found is None and pinned.needs_vectors and question.strip():
-                near = pinned.similar(
-                    (await asyncio.to_thread(embed_questions, self._database, [question]))[0],
-                    await self._pinned_vectors(call.release),
-                )
-                if near is not None:
-                    found = near.pinned
-                    step.detail = {"similarity": round(near.similarity, 4)}
-            step.ok = found is not None
-        if found is None:
-            call.content.steps.pop()
-            return None
-        call.record.state = "pinned"
-        call.answered(None, found.answer)
-        return Whole(found.answer, "stop", pinned=True)
-
-    async def _pinned_vectors(self, release: LoadedRelease) -> Any:
-        key = (release.app, release.number)
-        known = self._vectors.get(key)
-        if known is None:
-            known = await asyncio.to_thread(
-                embed_questions, self._database, release.pinned.similar_questions
-            )
-            self._vectors[key] = known
-        return known
-
-
-def _owner(call: Call) -> str:
-    return f"key:{call.key.id}" if call.key is not None else call.record.user or "page"
 
 
 def _unpriced(release: LoadedRelease) -> bool:

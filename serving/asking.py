@@ -11,7 +11,7 @@ from core.errors import Unavailable
 from serving.calls import Call, upstream_error
 from serving.guarding import apply, holds_back, schema_problem
 from serving.guards import SchemaGuard
-from serving.live import LoadedDoor
+from serving.loaded import LoadedDoor
 from serving.preparing import blocked
 
 

@@ -14,7 +14,8 @@ from core.errors import Invalid, PromptstoneError, RateLimited, Unavailable, htt
 from rag.answer import Source
 from serving.bodies import Asked
 from serving.keys import LiveKey
-from serving.live import Chosen, LoadedRelease
+from serving.live import Chosen
+from serving.loaded import LoadedRelease
 from serving.records import CallContent, CallRecord, State, Step
 
 

@@ -9,29 +9,22 @@ import contextlib
 import logging
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy import func
 from sqlmodel import Session, col, select
 
 from connectors.models import LocalAddress, Model
-from connectors.prices import Price
-from connectors.service import target_of
-from connectors.wire import Target
 from core.clock import utcnow
 from core.database import Database
-from core.errors import NotFound, PromptstoneError
-from prompts.content import PromptContent
-from prompts.template import renderer
-from rag.answer import variables_of
+from core.errors import NotFound
 from serving.canary import takes_canary
 from serving.keys import LiveKey, load_keys, token_hash
+from serving.loaded import LoadedRelease, loaded_release, open_doors
 from serving.lookup import DEFAULT_ALIAS
-from serving.manifest import ReleaseManifest
 from serving.models import App, AppAlias, AppRelease, ServingVersion
-from serving.pinned import PinnedAnswers
 from serving.settings import Operations
 
 POLL_SECONDS = 0.4
@@ -66,32 +59,6 @@ class Chosen(NamedTuple):
     number: int
     alias: str | None
     canary: bool
-
-
-@dataclass(frozen=True, slots=True)
-class LoadedDoor:
-    """A model of a release, ready to be asked; `refused` is why it cannot be."""
-
-    target: Target
-    price: Price | None
-    params: Mapping[str, Any]
-    refused: str | None = None
-
-
-@dataclass(slots=True)
-class LoadedRelease:
-    """A release with what is worked out once: who may be named in `inputs`, pinned answers."""
-
-    app: str
-    number: int
-    manifest: ReleaseManifest
-    content: PromptContent
-    names: frozenset[str]
-    thread: str | None
-    pinned: PinnedAnswers
-    doors: tuple[LoadedDoor, ...] = ()
-    doors_of: object = None
-    rendered: "OrderedDict[str, list[dict[str, str]]]" = field(default_factory=OrderedDict)
 
 
 class _View(NamedTuple):
@@ -205,42 +172,15 @@ class Live:
             ).first()
         if row is None:
             raise self._no_ref(app, str(number))
-        manifest = ReleaseManifest.model_validate(row.manifest)
-        content = manifest.asked
-        report = renderer().variables(manifest.prompt.content.messages)
-        names = set(variables_of(content, report))
-        if manifest.retrieval is not None:
-            names.discard(manifest.retrieval.into)
-        thread = manifest.thread
-        loaded = LoadedRelease(
-            app.name,
-            number,
-            manifest,
-            content,
-            frozenset(names),
-            thread,
-            PinnedAnswers(manifest.pinned),
-        )
+        loaded = loaded_release(app.name, row)
         self._open_doors(loaded)
         return loaded
 
     def _open_doors(self, loaded: LoadedRelease) -> None:
         mark = self._doors_mark
         with self._database.read_scope() as session:
-            loaded.doors = tuple(
-                self._door(session, loaded, at) for at in range(len(loaded.manifest.models))
-            )
+            loaded.doors = open_doors(session, self._database.settings.key_path, loaded.manifest)
         loaded.doors_of = mark
-
-    def _door(self, session: Session, loaded: LoadedRelease, at: int) -> LoadedDoor:
-        frozen = loaded.manifest.models[at]
-        model = frozen.model
-        try:
-            path = self._database.settings.key_path
-            target = target_of(session, model.name, path, frozen=model.settings)
-        except PromptstoneError as error:
-            return LoadedDoor(model.target, model.price, frozen.params, error.message)
-        return LoadedDoor(target, model.price, frozen.params)
 
     async def _poll(self) -> None:
         while True:

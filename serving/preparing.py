@@ -18,7 +18,7 @@ from serving.bodies import Turn
 from serving.calls import Blocked, Call
 from serving.guarding import GuardedValue, apply_to_values
 from serving.guards import Guard
-from serving.live import LoadedRelease
+from serving.loaded import LoadedRelease
 
 _CACHED_INPUTS = 2000
 _CACHED = 256
