@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.exc import DatabaseError, OperationalError
+from sqlalchemy.exc import DatabaseError, IntegrityError, OperationalError
 
 from core.database import Database
 from core.errors import Unavailable
@@ -63,9 +63,15 @@ def _first_rows(database: Database) -> None:
     from connectors.service import ensure_builtin
     from core.users import ensure_admin
 
-    with database.session_scope("system") as session:
-        ensure_admin(session)
-        ensure_builtin(session)
+    try:
+        with database.session_scope("system") as session:
+            ensure_admin(session)
+            ensure_builtin(session)
+    except IntegrityError:
+        # Several processes may start on an empty database at once: the first one made them.
+        with database.reader.connect() as connection:
+            if not connection.execute(_COMPLETE).scalar():
+                raise
 
 
 def check_integrity(database: Database) -> None:

@@ -25,7 +25,8 @@ def link(
         token = make_link_token(session, name)
     settings = state.settings()
     running = holder_note(settings.data / "server.lock")
-    url = f"{running or url_of(settings.host, settings.port)}/sign-in?token={token}"
+    place = settings.public_url or running or url_of(settings.host, settings.port)
+    url = f"{place}/sign-in?token={token}"
     if json:
         print_json({"user": name, "url": url, "minutes": LINK_MINUTES})
     else:

@@ -18,12 +18,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Context:
-    """The process's settings, database, running generations and the loop that they live on."""
+    """The process's settings, database, running generations and the loop that they live on.
+
+    `has_worker`: a worker is part of this server, so that it is not ready without one.
+    """
 
     settings: Settings
     database: Database
     generations: Generations
     loop: asyncio.AbstractEventLoop
+    has_worker: bool = False
 
     @property
     def cookie(self) -> str:

@@ -7,6 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.server.context import current
 from app.server.metrics import exposition
+from core.database import Database
 from core.migrate import current_revision, known_revisions
 from evalsets.runs.worker_note import worker_alive
 
@@ -23,12 +24,11 @@ async def healthz() -> dict[str, str]:
 @router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", responses={503: {"description": "not ready"}})
 async def readyz() -> JSONResponse:
-    """The database is migrated and a worker lives."""
-    migrated = await run_in_threadpool(_migrated)
-    alive = migrated and await run_in_threadpool(worker_alive, current().database)
-    ready = migrated and alive
-    body = {"status": "ready" if ready else "not ready", "database": migrated, "worker": alive}
-    return JSONResponse(body, 200 if ready else 503)
+    """The database is migrated, and a worker lives where it is part of this server."""
+    here = current()
+    migrated = await run_in_threadpool(is_migrated, here.database)
+    alive = migrated and await run_in_threadpool(worker_alive, here.database)
+    return readiness(migrated and (alive or not here.has_worker), migrated, alive)
 
 
 @router.get("/metrics", response_class=Response)
@@ -40,8 +40,15 @@ async def metrics() -> Response:
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _migrated() -> bool:
+def readiness(ready: bool, migrated: bool, alive: bool) -> JSONResponse:
+    """The one answer of all roles; 503 keeps a balancer from sending work here."""
+    body = {"status": "ready" if ready else "not ready", "database": migrated, "worker": alive}
+    return JSONResponse(body, 200 if ready else 503)
+
+
+def is_migrated(database: Database) -> bool:
+    """Whether the database answers and has the schema of this code."""
     try:
-        return current_revision(current().database) == known_revisions()[-1]
+        return current_revision(database) == known_revisions()[-1]
     except SQLAlchemyError:
         return False

@@ -28,16 +28,17 @@ async def keep_ingesting(database: Database, stop: asyncio.Event) -> None:
 
     while not stop.is_set():
         found = await asyncio.to_thread(next_ingest, database)
-        status = 0 if found is None else await _work(found, stop)
+        status = 0 if found is None else await _work(database, found, stop)
         pause = _AGAIN_SECONDS if status else POLL_SECONDS
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), pause)
 
 
-async def _work(ingest_id: str, stop: asyncio.Event) -> int:
+async def _work(database: Database, ingest_id: str, stop: asyncio.Event) -> int:
+    environment = {**child_environment(), **database.settings.as_environment()}
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "app.server.ingesting", ingest_id,
-        env=child_environment(), stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
+        env=environment, stdin=asyncio.subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     asked = asyncio.create_task(stop.wait())
     ended = asyncio.create_task(process.wait())

@@ -61,11 +61,7 @@ def serve(settings: Settings, role: str, listener: socket.socket, url: str) -> i
 
 
 def _worker(settings: Settings) -> Child:
-    environment = {"PROMPTSTONE_DATA_DIR": str(settings.data)}
-    if settings.database_url is not None:
-        environment["PROMPTSTONE_DATABASE_URL"] = settings.database_url
-    environment["PROMPTSTONE_KEY_FILE"] = str(settings.key_path)
-    return Child("worker", ["-m", "app.server.worker"], environment)
+    return Child("worker", ["-m", "app.server.worker"], settings.as_environment())
 
 
 class _Ending:
@@ -89,7 +85,8 @@ def _lifespan(database: Database, children: list[Child], live: Live, ending: _En
         ):
             generations = Generations(database, connections)
             loop = asyncio.get_running_loop()
-            set_context(Context(database.settings, database, generations, loop))
+            here = Context(database.settings, database, generations, loop, bool(children))
+            set_context(here)
             for child in children:
                 await child.start()
             yield
@@ -121,7 +118,8 @@ def _announce(database: Database, url: str, workspace: bool) -> None:
     gc.freeze()
     print(f"Promptstone is ready at {url}", flush=True)
     if workspace:
-        print(f"Sign in: {url}/sign-in?token={sign_in_token(database)}", flush=True)
+        place = database.settings.public_url or url
+        print(f"Sign in: {place}/sign-in?token={sign_in_token(database)}", flush=True)
 
 
 class _Server(uvicorn.Server):

@@ -21,9 +21,7 @@ def up(settings: Settings, role: str) -> int:
         )
     signal.signal(signal.SIGTERM, _leave)
     if role == "worker":
-        from app.server.worker import serve as work
-
-        return work(settings)
+        return _work(settings)
     with _only_one(settings, role) as lock:
         listener = bind(settings.host, settings.port)
         port = listener.getsockname()[1]
@@ -34,6 +32,22 @@ def up(settings: Settings, role: str) -> int:
         from app.server.run import serve
 
         return serve(settings, role, listener, url)
+
+
+def _work(settings: Settings) -> int:
+    """Take runs and ingests; answers for its health where it was given a port."""
+    if "port" not in settings.model_fields_set:
+        from app.server.worker import serve as work
+
+        return work(settings)
+    listener = bind(settings.host, settings.port)
+    from app.server.probes import probes
+    from app.server.worker import serve as work
+
+    with probes(settings, listener):
+        print(f"Promptstone is ready at {url_of(settings.host, listener.getsockname()[1])}",
+              flush=True)  # fmt: skip
+        return work(settings)
 
 
 @contextlib.contextmanager

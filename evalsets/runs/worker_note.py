@@ -66,12 +66,23 @@ def worker_alive(database: Database) -> bool:
 
 def heard_elsewhere(session: Session, data: Path) -> bool:
     """Whether a worker of another folder beats; of our own folder the lock knows it at once."""
-    here, alive = f"{_SEEN}{place(data)}:", utcnow() - timedelta(seconds=LEASE_SECONDS)
-    return any(
-        datetime.fromisoformat(row.value) > alive
-        for row in session.exec(select(Setting).where(col(Setting.key).startswith(_SEEN)))
-        if not row.key.startswith(here)
-    )
+    return any(not key.startswith(_here(data)) for key in _heard(session))
+
+
+def heard_here(session: Session, data: Path) -> bool:
+    """Whether the worker of this folder beats, as one whose loop hangs does not."""
+    return any(key.startswith(_here(data)) for key in _heard(session))
+
+
+def _here(data: Path) -> str:
+    return f"{_SEEN}{place(data)}:"
+
+
+def _heard(session: Session) -> list[str]:
+    """The rows of those that beat within a lease."""
+    alive = utcnow() - timedelta(seconds=LEASE_SECONDS)
+    query = select(Setting).where(col(Setting.key).startswith(_SEEN))
+    return [row.key for row in session.exec(query) if datetime.fromisoformat(row.value) > alive]
 
 
 def note() -> str:
@@ -85,7 +96,7 @@ async def beating(database: Database) -> AsyncIterator[None]:
     if database.is_sqlite:
         yield
         return
-    key = f"{_SEEN}{place(database.settings.data)}:{os.getpid()}"
+    key = f"{_here(database.settings.data)}{os.getpid()}"
     await asyncio.to_thread(_beat, database, key)
     task = asyncio.create_task(_keep_beating(database, key))
     try:

@@ -26,9 +26,7 @@ class Finding(NamedTuple):
 def findings() -> list[Finding]:
     """All findings; kept for a minute, because the check walks every page of the database."""
     settings = context.current().settings
-    environment = {**os.environ, "PROMPTSTONE_KEY_FILE": str(settings.key_path)}
-    if settings.database_url is not None:
-        environment["PROMPTSTONE_DATABASE_URL"] = settings.database_url
+    environment = {**os.environ, **settings.as_environment()}
     command = [sys.executable, "-m", "app.cli.main", "--data-dir", str(settings.data)]
     try:
         done = subprocess.run(
