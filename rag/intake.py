@@ -127,7 +127,7 @@ class Intake:
         try:
             read = reading.result()
         except OSError as error:
-            return _failed(item, f"It cannot be read ({error.strerror}). Check its rights.")
+            return _failed(item, _unreadable(error))
         except PromptstoneError as error:
             return _failed(item, error.message)
         if read.found is None:
@@ -163,7 +163,7 @@ class Intake:
             try:
                 yield from self._corpus(item)
             except OSError as error:
-                yield _failed(item, f"It cannot be read ({error.strerror}). Check its rights.")
+                yield _failed(item, _unreadable(error))
             except PromptstoneError as error:
                 yield _failed(item, error.message)
 
@@ -274,6 +274,15 @@ def edits_of(session: Session, document_id: str) -> list[Edit]:
         Edit(tuple(edit.originals), tuple(edit.texts))
         for edit in active_edits(session, document_id)
     ]
+
+
+def _unreadable(error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return (
+            "It is not there. Add it again; a worker elsewhere must see the same uploads folder in "
+            "its data folder."
+        )
+    return f"It cannot be read ({error.strerror}). Check its rights."
 
 
 def _failed(item: IngestItem, reason: str) -> Arrived:

@@ -1,9 +1,10 @@
-"""Files that came through the browser: kept by number until their ingest no longer needs them.
+"""Files handed from one process to a worker: kept by number until their ingest needs them no more.
 
 A file's name is data and never a path: it stands in the ingest's row, and the file is a UUID below
 DATA/uploads. Those that failed wait a day for "retry failed".
 """
 
+import contextlib
 import os
 import shutil
 import time
@@ -57,6 +58,23 @@ def spool(data: Path, files: Sequence[Upload]) -> list[Source]:
         ) from error
 
 
+def hand_over(data: Path, sources: Sequence[Source]) -> list[Source]:
+    """Copies of files below DATA/uploads, for a worker that sees that folder and not their places.
+
+    Names and folders stay those of the originals. Raises Unavailable when the disk refuses.
+    """
+    folder = data / FOLDER / uuid4().hex
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+        return [source._replace(path=_copied(folder, Path(source.path))) for source in sources]
+    except OSError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise Unavailable(
+            f"The files cannot be handed to the worker ({error.strerror}). Check their rights and "
+            f"the space and rights of {data / FOLDER}."
+        ) from error
+
+
 def discard(sources: Sequence[Source]) -> None:
     """Remove files that no ingest took."""
     for folder in {Path(source.path).parent for source in sources}:
@@ -69,15 +87,20 @@ def sweep(session: Session, data: Path) -> None:
     if not place.is_dir():
         return
     for folder in place.iterdir():
-        wanted, known = _wanted(session, folder)
-        if not known and time.time() - folder.stat().st_mtime < _STRAY_SECONDS:
-            continue  # its ingest is just being written
-        if not wanted:
-            shutil.rmtree(folder, ignore_errors=True)
-            continue
-        for file in folder.iterdir():
-            if str(file) not in wanted:
-                file.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):  # another worker sweeps, too
+            _sweep(session, folder)
+
+
+def _sweep(session: Session, folder: Path) -> None:
+    wanted, known = _wanted(session, folder)
+    if not known and time.time() - folder.stat().st_mtime < _STRAY_SECONDS:
+        return  # its ingest is just being written
+    if not wanted:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for file in folder.iterdir():
+        if str(file) not in wanted:
+            file.unlink(missing_ok=True)
 
 
 def _wanted(session: Session, folder: Path) -> tuple[set[str], bool]:
@@ -100,11 +123,21 @@ def _parts(name: str) -> list[str]:
     return [part for part in PurePosixPath(name).parts if part not in ("/", ".", "..")]
 
 
-def _write(folder: Path, file: Upload, taken: dict[str, int]) -> Source:
+def _copied(folder: Path, original: Path) -> str:
+    with original.open("rb") as source:
+        return str(_keep(folder, source))
+
+
+def _keep(folder: Path, source: BinaryIO) -> Path:
     path = folder / uuid4().hex
     handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     with os.fdopen(handle, "wb") as target:
-        shutil.copyfileobj(file.data, target)
+        shutil.copyfileobj(source, target)
+    return path
+
+
+def _write(folder: Path, file: Upload, taken: dict[str, int]) -> Source:
+    path = _keep(folder, file.data)
     top, *inner = _parts(file.name) or ["document"]
     name = document_name("/".join(inner) or top)
     number = taken[name] = taken.get(name, 0) + 1

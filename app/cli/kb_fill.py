@@ -29,12 +29,13 @@ def add(
     json: Json = False,
 ) -> None:
     """Add documents; unchanged ones are skipped, changed ones replaced, vanished ones listed."""
-    from app.cli.kb_ingest import follow, sources_of
+    from app.cli.kb_ingest import follow, handed_over, sources_of
     from rag.ingests import start_add
     from rag.settings import read_meta
 
     metadata = read_meta(meta)
     sources, gone = sources_of(name, paths, form.value)
+    sources = handed_over(sources)
     with state.writing() as session:
         ingest = start_add(session, name, sources, form=form.value, meta=metadata, gone=gone)
     follow(ingest.id, wait, json)

@@ -35,6 +35,18 @@ def sources_of(kb: str, paths: Sequence[Path], form: str) -> "tuple[list[Source]
     return sources, vanished(known, sources)
 
 
+def handed_over(sources: "Sequence[Source]") -> "Sequence[Source]":
+    """The files where the worker can read them: one of another folder may be on another machine."""
+    from evalsets.runs.worker_note import live_worker, worker_alive
+    from rag.uploads import hand_over
+
+    database = state.database()
+    data = database.settings.data
+    if live_worker(data) is not None or not worker_alive(database):
+        return sources
+    return hand_over(data, sources)
+
+
 def follow(ingest_id: str, wait: bool, as_json: bool) -> None:
     """Say what was queued, or wait and show what came of it.
 

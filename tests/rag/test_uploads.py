@@ -16,7 +16,8 @@ from rag import ingests, service, uploads
 from rag.models import Ingest, IngestItem
 from rag.service import EmbedderIdentity
 from rag.settings import chunk_settings, cleaning_settings
-from rag.uploads import Upload, spool, sweep
+from rag.sources import Source, find_sources
+from rag.uploads import Upload, hand_over, spool, sweep
 
 
 def upload(name: str, text: str = "x") -> Upload:
@@ -118,3 +119,23 @@ def test_an_upload_that_is_just_being_queued_stays(sqlite_db: Database):
     with sqlite_db.read_scope() as session:
         sweep(session, data)
     assert files(data) == [Path(fresh.path)]
+
+
+def test_files_are_handed_over_under_their_own_names(tmp_path: Path):
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.md").write_text("A")
+    (tmp_path / "docs" / "b.md").write_text("B")
+    originals = find_sources([tmp_path / "docs"])
+    handed = hand_over(tmp_path / "data", originals)
+    assert [(one.name, one.root) for one in handed] == [(one.name, one.root) for one in originals]
+    assert [Path(one.path).read_text() for one in handed] == ["A", "B"]
+    assert sorted(Path(one.path) for one in handed) == files(tmp_path / "data")
+    assert all(path.stat().st_mode & 0o777 == 0o600 for path in files(tmp_path / "data"))
+
+
+def test_a_file_that_cannot_be_read_hands_over_nothing(tmp_path: Path):
+    gone = Source("a.md", str(tmp_path / "a.md"), "")
+    with pytest.raises(Unavailable, match="cannot be handed"):
+        hand_over(tmp_path / "data", [gone])
+    assert files(tmp_path / "data") == []
+    assert not list((tmp_path / "data" / uploads.FOLDER).iterdir())
