@@ -1,11 +1,7 @@
-"""What a server does beside pages: its worker takes runs, its streams tell what is said, its parts
-work alone on PostgreSQL."""
+"""What a server does beside pages: its worker takes runs, its streams tell what is said."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -200,30 +196,3 @@ def test_one_stream_tells_what_all_of_ones_own_generations_say(listening: tuple[
     again = _events(port, cookie, *mine)
     assert again == {one: found[one] for one in mine}
     assert ask(port, f"/ui/streams?ids={mine[0]}").status == 401
-
-
-def test_the_parts_work_alone_on_postgresql(
-    postgres_database_url: str, tmp_path: Path, cases: Path
-):
-    """Pages, routes and worker in processes and data folders of their own, one database."""
-    url = {"PROMPTSTONE_DATABASE_URL": postgres_database_url}
-    with serving(tmp_path / "ui", "--role", "ui", **url) as ui:
-        ui.sign_in()
-        assert ui.ask("/", accept="text/html").status == 200
-        assert ui.ask("/readyz").status == 503
-        worker = subprocess.Popen(
-            [sys.executable, "-m", "app.cli.main", "--data-dir", str(tmp_path / "w"), "up",
-             "--role", "worker"],
-            env={**os.environ, **url},
-        )  # fmt: skip
-        try:
-            ui.wait_ready()
-            _fill(tmp_path / "x", cases, **url)
-            run = _start(tmp_path / "x", "echo", **url)
-            elsewhere = Settings(data_dir=tmp_path / "x", database_url=postgres_database_url)
-            database = open_database(elsewhere)
-            assert _until(database, run, _completed).succeeded == CASES
-            database.close()
-        finally:
-            worker.send_signal(signal.SIGTERM)
-            assert worker.wait(15) == 0
