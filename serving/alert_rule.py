@@ -34,19 +34,20 @@ def alert_key(alert: Alert) -> str:
 
 def window_of(alert: Alert, number: int) -> Window:
     """One window of an alert; that of a cost is a UTC day."""
-    length = _length(alert)
+    length = length_of(alert)
     return Window(number, _EPOCH + number * length, _EPOCH + (number + 1) * length)
 
 
 def windows(alert: Alert, now: datetime) -> list[Window]:
     """The running window, and before it one that has just ended."""
-    running = window_of(alert, (now - _EPOCH) // _length(alert))
+    running = window_of(alert, (now - _EPOCH) // length_of(alert))
     if now - running.start > GRACE:
         return [running]
     return [window_of(alert, running.number - 1), running]
 
 
-def _length(alert: Alert) -> timedelta:
+def length_of(alert: Alert) -> timedelta:
+    """How long a window is; that of a cost is a day."""
     return timedelta(minutes=1440 if alert.figure == "cost_day_usd" else alert.window_minutes)
 
 

@@ -107,16 +107,24 @@ def badges(seen: View) -> list[header.Badge]:
 def actions(seen: View) -> None:
     if not publishing.may_publish():
         return
+    back = publishing.rollback_target(seen.name) if seen.alarms else None
+    if back is not None:
+        st.button(
+            t("apps.rollback_verb", n=back), type="primary", icon=":material/undo:",
+            on_click=url.put, kwargs={"do": "rollback", "alias": None}, key="app_back",
+        )  # fmt: skip
+    quiet = seen.is_changed or back is not None
     if seen.app.newest:
         st.button(
-            t("apps.promote"), type="secondary" if seen.is_changed else "primary",
+            t("apps.promote"), type="secondary" if quiet else "primary",
             icon=":material/rocket_launch:", on_click=url.put,
             kwargs={"do": "promote", "release": None}, key="app_promote",
         )  # fmt: skip
     if seen.is_changed or not seen.app.newest:
         st.button(
-            t("apps.release_verb"), type="primary", icon=":material/verified:",
+            t("apps.release_verb"), type="secondary" if back is not None else "primary",
             on_click=url.open_drawer, args=("release",), key="app_release",
+            icon=":material/verified:",
         )  # fmt: skip
 
 

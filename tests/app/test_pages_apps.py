@@ -5,25 +5,30 @@ import json
 import shlex
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from sqlmodel import col, select
 
 from app import example
+from core.clock import utcnow
 from core.database import Database
 from core.drafts import load_draft
 from core.models import User
 from evalsets.models import Run
 from serving import aliases, gates, service
+from serving.alerts import claim, due_alerts
 from serving.bodies import read_chat, read_invoke
 from serving.http.serving import serving_apps
 from serving.keys import list_keys
 from serving.live import Live
 from serving.lookup import need_app, resolve
 from serving.models import Trace
-from serving.settings import FailedSet, Operations, Pinned
+from serving.records import CallContent
+from serving.settings import Alert, FailedSet, Operations, Pinned
 from serving.traces import get_trace
 from tests.support.apps import ACTOR, arms_run, change, make_app, push, release
+from tests.support.calls import make_calls
 from tests.support.pages import button, page, words
 from tests.support.runs_factory import make_run
 
@@ -505,6 +510,99 @@ def test_a_page_that_is_older_than_a_role_changes_nothing(faq):
     button(found, "guard_remove_0").click().run()
     assert "Apps are made and changed by publishers" in said(found)
     assert len(settings(faq).guards) == 1
+
+
+def record(db: Database, count: int, release: int = 1, canary: bool = False, **columns) -> None:
+    """Calls of production; `content` and `state` are fields of the calls, the rest columns."""
+    fields = {"release": release, "canary": canary}
+    fields |= {
+        name: columns.pop(name) for name in ("state", "status", "content") if name in columns
+    }
+    with db.session_scope(ACTOR) as session:
+        app = need_app(session, "faq")
+        make_calls(session, app, count, every=timedelta(0), fields=lambda _: fields, **columns)
+
+
+def test_releases_are_told_apart_and_ratings_never_mixed(faq):
+    record(faq, 6, rating="good")
+    record(faq, 2, rating="bad")
+    record(faq, 3, release=2, rating="bad", judged="good")
+    record(faq, 1, release=2, state="failed", status=502)
+    found = clean(page("apps", id="faq"))
+    rows = {row["release"]: row for _, row in found.dataframe[0].value.iterrows()}
+    assert (rows["1"]["calls"], rows["1"]["errors"]) == ("8", "0 (0.0%)")
+    assert rows["1"]["share"].startswith("75% (")
+    assert (rows["2"]["errors"], rows["2"]["share"][:3]) == ("1 (25.0%)", "0% ")
+    assert rows["2"]["judged"].startswith("100% (")
+    assert (rows["all"]["calls"], rows["all"]["share"], rows["all"]["judged"]) == ("12", "–", "–")
+
+
+def test_a_canary_stands_beside_its_rival_with_the_rule_in_words(faq):
+    second_release(faq)
+    with faq.session_scope(ACTOR) as session:
+        aliases.promote(session, "faq", 2, "production", canary=10)
+    time.sleep(0.01)
+    record(faq, 20, rating="good")
+    record(faq, 4, release=2, canary=True, rating="bad")
+    found = clean(page("apps", id="faq"))
+    frame = found.dataframe[0].value
+    assert list(frame["release"]) == ["2 (canary, 10 %)", "1"]
+    assert list(frame["calls"]) == ["4", "20"]
+    assert frame["share"][0].startswith("0% (")
+    assert "It ends by itself" in said(found)
+    assert "−100 points" in said(found)
+
+
+def test_an_alarm_makes_rolling_back_the_first_thing(faq):
+    second_release(faq)
+    with faq.session_scope(ACTOR) as session:
+        aliases.promote(session, "faq", 2, "production")
+        alert = Alert(figure="error_rate", bound=0.1, least=3, url="https://hooks.example.com/a")
+        service.save_operations(session, "faq", Operations(alerts=(alert,)))
+    record(faq, 5, release=2, state="failed", status=502)
+    assert not [b for b in page("apps", id="faq").button if b.key == "app_back"]
+    with faq.session_scope(ACTOR) as session:
+        (due,) = due_alerts(session, utcnow())
+        claim(session, due)
+    found = clean(page("apps", id="faq"))
+    assert button(found, "app_back").label == "Roll back to 1"
+    warned = found.warning[0].value.replace("\\", "")
+    assert "Errors above 10%" in warned
+    assert "100%" in warned
+    home = clean(page("home"))
+    assert "Errors above 10%" in said(home)
+    listed = clean(page("apps", id="faq", tab="alerts"))
+    assert "the address did not take it" in said(listed)
+
+
+def test_home_tells_of_a_canary_that_lost(faq):
+    second_release(faq)
+    with faq.session_scope(ACTOR) as session:
+        aliases.promote(session, "faq", 2, "production", canary=10)
+        aliases.end_canary(session, "faq", "production", win=False, reason="worse")
+    assert "The canary 2 of production was stopped: fewer answers were good." in said(
+        clean(page("home"))
+    )
+    moves = clean(page("apps", id="faq", tab="releases")).dataframe[-1].value
+    assert moves["reason"][0] == "fewer answers were good"
+
+
+def test_drift_of_what_is_asked_is_told(faq):
+    with faq.session_scope(ACTOR) as session:
+        app = need_app(session, "faq")
+        week = utcnow() - timedelta(days=3)
+        make_calls(
+            session, app, 60, until=week, fields=lambda n: {"content": asked_for("s" * (n + 1))}
+        )
+        make_calls(session, app, 60, fields=lambda n: {"content": asked_for("l" * (n + 99))})
+    found = clean(page("apps", id="faq"))
+    frame = found.dataframe[-1].value
+    assert "length" in set(frame["change"])
+    assert "question" in set(frame["name"])
+
+
+def asked_for(question: str) -> CallContent:
+    return CallContent(inputs={"question": question}, output="Yes.")
 
 
 @pytest.fixture

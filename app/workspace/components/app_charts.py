@@ -13,7 +13,10 @@ from serving.timeline import Bar
 def calls(bars: Sequence[Bar]) -> None:
     """A bar for each piece of time, its failed calls in the colour of what is bad."""
     mode = st.context.theme.type or "light"
-    colors = [st.get_option(f"theme.{mode}.{name}") for name in ("blueColor", "redColor")]
+    colors = [
+        st.get_option(f"theme.{mode}.{name}") or usual
+        for name, usual in (("blueColor", "#1D5FA6"), ("redColor", "#B23A0E"))
+    ]
     kinds = [raw("apps.answered"), raw("apps.failed")]
     rows = [
         {"at": bar.at.isoformat(), "kind": kind, "n": n}

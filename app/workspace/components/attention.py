@@ -1,4 +1,4 @@
-"""What waits for a person: open queues, runs, failed cells, reviews; and the first steps."""
+"""What waits for a person: queues, runs, cells, reviews, apps; and the first steps."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,13 +9,14 @@ from sqlmodel import Session, col, select
 
 from app import example
 from app.server import context
-from app.workspace.components import access, asking, header, navigation, numbers, url
+from app.workspace.components import access, app_alarms, asking, header, navigation, numbers, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.errors import PromptstoneError
 from evalsets.models import Queue, QueueItem, Run
 from prompts.models import Prompt
 from serving import review
+from serving.attention import Waiting
 
 
 class Steps(NamedTuple):
@@ -46,6 +47,7 @@ class Counts(NamedTuple):
     paused: Sequence[Run]
     failed: Sequence[Run]
     reviews: int
+    apps: Waiting | None
 
 
 def steps() -> Steps:
@@ -72,12 +74,13 @@ def open_queues(session: Session) -> list[OpenQueue]:
 
 def counts() -> Counts:
     """What "Needs you" shows."""
+    of_apps = app_alarms.found()
     with access.reading() as session:
         newest = select(Run).order_by(col(Run.created_at).desc()).limit(8)
         paused = session.exec(newest.where(Run.status == "paused")).all()
         failed = session.exec(newest.where(Run.failed > 0, Run.status == "completed")).all()
         reviews = review.counts(session).open if navigation.sees("review") else 0
-        return Counts(open_queues(session), paused, failed, reviews)
+        return Counts(open_queues(session), paused, failed, reviews, of_apps)
 
 
 def needs_you() -> None:
@@ -90,6 +93,8 @@ def needs_you() -> None:
             return
         st.subheader(t("home.needs_you"), anchor=False)
         with st.grid("auto", min_column_width=240, gap="small"):
+            if found.apps is not None:
+                app_alarms.draw(found.apps)
             for queue in found.queues:
                 _queue(queue)
             for run in found.paused:

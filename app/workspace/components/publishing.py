@@ -8,9 +8,12 @@ from sqlmodel import Session
 from app.server import context
 from app.workspace.components import access
 from app.workspace.strings import raw
-from core.errors import Forbidden, PromptstoneError
+from core.clock import utcnow
+from core.errors import Conflict, Forbidden, PromptstoneError
+from serving import aliases as moves
 from serving import making, service
-from serving.lookup import aliases, need_app, need_release
+from serving.attention import Alarm, alarms
+from serving.lookup import DEFAULT_ALIAS, aliases, need_app, need_release
 from serving.manifest import ReleaseManifest
 from serving.models import App, AppAlias
 from serving.releasing import fitted_manifest, read
@@ -23,7 +26,7 @@ T = TypeVar("T")
 class View(NamedTuple):
     """An app with its draft; `next` is what the draft would be released as, or `refused` why not.
 
-    `newest` is its newest release.
+    `newest` is its newest release, `alarms` the alerts that were told of the window that runs.
     """
 
     app: App
@@ -33,6 +36,7 @@ class View(NamedTuple):
     newest: ReleaseManifest | None
     next: ReleaseManifest | None
     refused: str | None
+    alarms: tuple[Alarm, ...]
 
     @property
     def name(self) -> str:
@@ -52,6 +56,7 @@ def view(name: str) -> View:
         app = need_app(session, name)
         settings = service.settings_of(app)
         found = tuple(aliases(session, app))
+        on = tuple(alarms(session, app, utcnow()))
         newest = None
         if app.newest:
             newest = ReleaseManifest.model_validate(need_release(session, app, app.newest).manifest)
@@ -62,7 +67,7 @@ def view(name: str) -> View:
         next_one = fitted_manifest(draft)
     except PromptstoneError as error:
         refused = error.message
-    return View(app, settings, service.operations_of(app), found, newest, next_one, refused)
+    return View(app, settings, service.operations_of(app), found, newest, next_one, refused, on)
 
 
 def manifest(name: str, ref: str | int) -> ReleaseManifest:
@@ -70,6 +75,15 @@ def manifest(name: str, ref: str | int) -> ReleaseManifest:
     with access.reading() as session:
         row = need_release(session, need_app(session, name), ref)
     return ReleaseManifest.model_validate(row.manifest)
+
+
+def rollback_target(name: str, alias: str = DEFAULT_ALIAS) -> int | None:
+    """The release that an alias would go back to; None where there is no way back."""
+    try:
+        with access.reading() as session:
+            return moves.rollback_target(session, name, alias)
+    except Conflict:
+        return None
 
 
 def may_publish() -> bool:

@@ -7,17 +7,16 @@ from typing import Any
 
 import streamlit as st
 
-from app.workspace.components import access, choices, numbers, publishing, table, url
+from app.workspace.components import access, app_alarms, choices, numbers, publishing, table, url
 from app.workspace.components.plain import plain
 from app.workspace.components.publishing import View
 from app.workspace.strings import raw, t
 from connectors.service import list_models
 from evalsets.datasets.service import list_datasets
+from serving.alerts import told_alerts
 from serving.service import save_operations
-from serving.settings import Alert, Operations
+from serving.settings import Operations
 from serving.settings_file import operations_of
-
-SHARES = ("error_rate", "share_good")
 
 
 def draw(seen: View) -> None:
@@ -33,9 +32,13 @@ def draw(seen: View) -> None:
 def _alerts(seen: View, may: bool) -> None:
     st.subheader(t("apps.alerts"), anchor=False)
     st.caption(t("apps.alerts_help"))
+    with access.reading() as session:
+        told = {one.alert: one for one in told_alerts(session, seen.app)}
     for place, one in enumerate(seen.operations.alerts):
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            st.text(spelled(one), width="stretch")
+            last = told.get(one)
+            said = app_alarms.alert(one) if last is None else app_alarms.spelled(last)
+            st.text(said, width="stretch")
             if may:
                 _small("alert_change", place, t("apps.change_n", n=str(place + 1)),
                        ":material/edit:", partial(url.put, do="alert", at=place))  # fmt: skip
@@ -50,22 +53,6 @@ def _alerts(seen: View, may: bool) -> None:
 
 def _small(name: str, place: int, label: str, icon: str, action: Callable[[], None]) -> None:
     st.button(plain(label), key=f"{name}_{place}", icon=icon, type="tertiary", on_click=action)
-
-
-def spelled(one: Alert) -> str:
-    """An alert in one line."""
-    return raw(
-        f"apps.alert_{one.figure}", bound=_bound(one), minutes=one.window_minutes,
-        least=numbers.count(one.least), url=one.url,
-    )  # fmt: skip
-
-
-def _bound(one: Alert) -> str:
-    if one.figure in SHARES:
-        return numbers.percent(one.bound)
-    if one.figure == "cost_day_usd":
-        return numbers.money(Decimal(str(one.bound)))
-    return numbers.span(one.bound)
 
 
 def _remove(seen: View, place: int) -> None:

@@ -1,40 +1,28 @@
 """What is live, where it is called, and how its releases do."""
 
-from collections.abc import Sequence
-from datetime import timedelta
 from functools import partial
 
 import streamlit as st
 
 from app.workspace.components import (
-    access,
-    app_charts,
+    app_alarms,
+    app_canary,
+    app_drift,
+    app_figures,
     endpoint,
     header,
     live,
-    numbers,
     publishing,
-    table,
     url,
 )
 from app.workspace.components.plain import plain
 from app.workspace.components.publishing import View
 from app.workspace.strings import raw, t
-from core.clock import utcnow
-from core.errors import Conflict
 from core.names import split_ref
-from serving import aliases
 from serving.models import AppAlias
-from serving.stats import AppStats, ReleaseStats, app_stats
-from serving.timeline import timeline
 
-SPANS = {
-    "day": timedelta(days=1),
-    "hour": timedelta(hours=1),
-    "week": timedelta(days=7),
-    "month": timedelta(days=30),
-}
-COLUMNS = ("release", "calls", "errors", "latency", "ttft", "tokens", "cost", "per_good", "share")
+_EVERY = {"hour": "5s", "day": "5s", "week": "30s", "month": "60s"}
+"""A look at a long span reads as many calls as there were."""
 
 
 def draw(seen: View) -> None:
@@ -44,11 +32,15 @@ def draw(seen: View) -> None:
     if not seen.app.newest:
         st.caption(t("apps.no_release"))
         return
+    for alarm in seen.alarms:
+        st.warning(plain(app_alarms.spelled(alarm.told)), icon=":material/notifications_active:")
     _live(seen)
     span = url.choice(
-        "apps", "span", list(SPANS), lambda c: raw(f"apps.span_{c}"), raw("apps.calls")
+        "apps", "span", list(app_figures.SPANS), lambda c: raw(f"apps.span_{c}"), raw("apps.calls")
     )
-    live.quietly(partial(_figures, seen.name, span), alive=True, every="5s")
+    live.quietly(partial(app_figures.draw, seen.name, span), alive=True, every=_EVERY[span])
+    if seen.operations.log_content:
+        app_drift.draw(seen.app.id)
 
 
 def _lineage(seen: View) -> list[partial[None]]:
@@ -74,6 +66,7 @@ def _live(seen: View) -> None:
     with st.container(gap="small"):
         for one in seen.aliases:
             _alias(seen, one)
+            live.quietly(partial(app_canary.draw, one), alive=one.canary is not None, every="5s")
     st.caption(t("apps.endpoint", model=endpoint.model_name(seen)))
     st.code(f"{endpoint.address()}/v1/chat/completions", language=None)
 
@@ -97,7 +90,7 @@ def _buttons(seen: View, one: AppAlias) -> None:
             t("apps.canary_all", n=one.canary), key=f"canary_all_{one.name}", on_click=url.put,
             kwargs={"do": "promote", "release": one.canary, "alias": one.name},
         )  # fmt: skip
-    target = _target(seen, one)
+    target = publishing.rollback_target(seen.name, one.name)
     if target is not None:
         st.button(
             t("apps.rollback_verb", n=target), key=f"rollback_{one.name}", icon=":material/undo:",
@@ -107,54 +100,3 @@ def _buttons(seen: View, one: AppAlias) -> None:
         t("apps.unalias"), key=f"unalias_{one.name}", icon=":material/close:", type="tertiary",
         on_click=url.put, kwargs={"do": "unalias", "alias": one.name},
     )  # fmt: skip
-
-
-def _target(seen: View, one: AppAlias) -> int | None:
-    try:
-        with access.reading() as session:
-            return aliases.rollback_target(session, seen.name, one.name)
-    except Conflict:
-        return None
-
-
-def _figures(name: str, span: str) -> None:
-    until = utcnow()
-    with access.reading() as session:
-        found = app_stats(session, name, until - SPANS[span], until)
-        bars = timeline(session, name, until - SPANS[span], until)
-    if not found.whole.calls:
-        st.caption(t("apps.no_calls"))
-        return
-    app_charts.calls(bars)
-    headings = {c: raw(f"columns.{c}") for c in COLUMNS} | {"latency": raw("apps.latency")}
-    table.still(_rows(found), headings, alt=raw("apps.figures"))
-
-
-def _rows(found: AppStats) -> Sequence[dict[str, object]]:
-    rows = [_row(str(one.release), one) for one in found.releases]
-    if len(found.releases) > 1:
-        rows.append(_row(raw("apps.all_releases"), found.whole))
-    return rows
-
-
-def _row(name: str, one: ReleaseStats) -> dict[str, object]:
-    tokens = (one.input_tokens, one.output_tokens)
-    per_good = numbers.MISSING if one.cost_per_good is None else numbers.money(one.cost_per_good)
-    return {
-        "release": name,
-        "calls": numbers.short_count(one.calls),
-        "errors": f"{numbers.count(one.errors)} ({one.error_rate or 0:.1%})",
-        "latency": _spans(one.latency),
-        "ttft": numbers.MISSING if one.ttft is None else numbers.span(one.ttft.p95),
-        "tokens": " / ".join(map(numbers.short_count, tokens)),
-        "cost": numbers.money(one.cost),
-        "per_good": per_good,
-        "share": numbers.MISSING
-        if one.share is None
-        else numbers.share(one.share, one.share_ci95, one.good + one.bad),
-    }
-
-
-def _spans(found: object) -> str:
-    parts = [getattr(found, name, None) for name in ("p50", "p95", "p99")]
-    return numbers.MISSING if found is None else " / ".join(map(numbers.span, parts))

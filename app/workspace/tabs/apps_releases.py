@@ -133,7 +133,7 @@ def _moves(moved: Sequence[AppAliasMove]) -> None:
             "change": _kind(move),
             "from": move.from_release or numbers.MISSING,
             "to": move.to_release,
-            "reason": move.reason,
+            "reason": _reason(move),
             "evidence": _evidence(move.evidence),
             "author": move.actor.removeprefix("user:"),
             "when": numbers.moment(move.at),
@@ -150,6 +150,12 @@ def _moves(moved: Sequence[AppAliasMove]) -> None:
 def _kind(move: AppAliasMove) -> str:
     word = raw(f"apps.move_{move.kind}")
     return word if move.percent is None else f"{word}, {move.percent} %"
+
+
+def _reason(move: AppAliasMove) -> str:
+    """A person's words, or why the canary was stopped."""
+    stopped = move.kind == "canary_stop" and move.reason in ("worse", "errors")
+    return raw(f"apps.why_{move.reason}") if stopped else move.reason
 
 
 def _evidence(found: Mapping[str, Any] | None) -> str:
