@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Self
 
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from connectors.address import parse_address, refusal
@@ -59,6 +60,18 @@ def _endpoint(target: Target, path: str) -> Endpoint:
     )
 
 
+class _Protocol(ResponseHandler):
+    """aiohttp runs its parser once more after each read, in case it had been paused.
+
+    A stream is read once a token, so that is felt; where nothing was paused, nothing is
+    to be resumed.
+    """
+
+    def resume_reading(self, resume_parser: bool = True) -> None:
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
+
 class CheckedClient:
     """Calls of one event loop; `async with` opens and closes its connections."""
 
@@ -67,8 +80,11 @@ class CheckedClient:
         self._opened: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        connector = aiohttp.TCPConnector(limit=0, resolver=self._resolver, use_dns_cache=False)
+        made = partial(_Protocol, loop=asyncio.get_running_loop())
+        connector._factory = made  # type: ignore[assignment]
         self._opened = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, resolver=self._resolver, use_dns_cache=False),
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
         )
