@@ -3,9 +3,8 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
-
-from streamlit import config
 
 from core.errors import Invalid
 from core.settings import Settings
@@ -31,8 +30,16 @@ _FIXED: Mapping[str, Any] = {
 }
 
 
+def _streamlits() -> ModuleType:
+    """Streamlit's configuration; 14 MiB that a process without pages does not spend."""
+    from streamlit import config
+
+    return config
+
+
 def configure(settings: Settings, port: int) -> None:
     """Set what we need; raises Invalid when the user's own configuration flips a guard."""
+    config = _streamlits()
     # The looks stand beside the entry script; Streamlit reads them there only if told before.
     config._main_script_path = str(SCRIPT)
     config.get_config_options(force_reparse=True)
@@ -47,12 +54,14 @@ def configure(settings: Settings, port: int) -> None:
 
 def check_guards() -> None:
     """Raise Invalid unless every guard stands as it must."""
+    config = _streamlits()
     for key, wanted in GUARDED.items():
         if config.get_option(key) != wanted:
             raise _flipped(key, wanted, "while the server started")
 
 
 def _refuse_flip(key: str, wanted: Any) -> None:
+    config = _streamlits()
     variable = config._config_options_template[key].env_var
     given = os.environ.get(variable)
     if given is not None and given.lower() != str(wanted).lower():
