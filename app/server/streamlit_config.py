@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from core.errors import Invalid
@@ -30,7 +29,7 @@ _FIXED: Mapping[str, Any] = {
 }
 
 
-def _streamlits() -> ModuleType:
+def _streamlits() -> Any:
     """Streamlit's configuration; 14 MiB that a process without pages does not spend."""
     from streamlit import config
 
