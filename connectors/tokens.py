@@ -95,13 +95,13 @@ def _encoding_name(model_id: str) -> tuple[str, bool]:
 def _encoding(name: str) -> "tiktoken.Encoding":
     import tiktoken
 
-    os.environ["TIKTOKEN_CACHE_DIR"] = str(_table_folder())
+    os.environ["TIKTOKEN_CACHE_DIR"] = str(table_folder())
     return tiktoken.get_encoding(name)
 
 
 @lru_cache(maxsize=1)
-def _table_folder() -> Path:
-    """The folder with tiktoken's tables, written once; a temporary one where that is read-only."""
+def table_folder() -> Path:
+    """The folder with tiktoken's tables, written once; a temporary one where that is not ours."""
     folder = Path(sys.prefix) / "share" / "promptstone" / "tiktoken"
     try:
         _write_tables(folder)
@@ -119,9 +119,11 @@ def _write_tables(folder: Path) -> None:
     assert spec.origin is not None
     for name, url in _TABLES.items():
         place = folder / hashlib.sha1(url.encode(), usedforsecurity=False).hexdigest()
-        if place.exists():
+        if os.access(place, os.R_OK):
             continue
         packed = Path(spec.origin).parent.joinpath("data", f"{name}.tiktoken.gz").read_bytes()
         with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
             part.write(gzip.decompress(packed))
+        # Made by whoever sets up, read by whoever serves.
+        Path(part.name).chmod(0o644)
         Path(part.name).replace(place)
