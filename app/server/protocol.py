@@ -5,6 +5,10 @@ uvicorn waits for ever for one that does not come, and for a reader that does no
 """
 
 import asyncio
+import contextlib
+import fcntl
+import sys
+import termios
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
@@ -100,14 +104,22 @@ class BoundedProtocol(HttpToolsProtocol):
             self._sender = None
 
     def _wait_for_reader(self) -> None:
-        left = self.transport.get_write_buffer_size()
+        left = self._untaken()
         self._reader = self.loop.call_later(_READER_SECONDS, self._look_at_reader, left)
 
     def _look_at_reader(self, left: int) -> None:
-        if self.transport.get_write_buffer_size() < left:
+        if self._untaken() < left:
             self._wait_for_reader()
         else:
             self.transport.abort()
+
+    def _untaken(self) -> int:
+        """Bytes that the client's machine has not confirmed; the kernel alone holds megabytes."""
+        peer = self.transport.get_extra_info("socket")
+        held = bytearray(4)
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(peer.fileno(), termios.TIOCOUTQ, held)
+        return self.transport.get_write_buffer_size() + int.from_bytes(held, sys.byteorder)
 
     def _leave_reader(self) -> None:
         if self._reader is not None:

@@ -5,7 +5,6 @@ The work is done when the server sends the answer, because only there a client's
 
 import asyncio
 import hashlib
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
@@ -26,10 +25,6 @@ from serving.keys import LiveKey
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream; charset=utf-8"
-_SLOWEST_READER = 60.0
-"""Seconds that one piece of a stream may wait for a client that does not read."""
-_LOOK = 5.0
-"""Seconds between two looks at whether it still reads."""
 
 Headers = list[tuple[bytes, bytes]]
 Shape = Callable[[Call, Whole], dict[str, Any]]
@@ -58,7 +53,6 @@ class CallAnswer(Response):
         self._headers: Headers = []
         self._token: str | None = None
         self.started = False
-        self._sending: float | None = None
         self._said: list[bytes] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -82,10 +76,7 @@ class CallAnswer(Response):
         making = asyncio.ensure_future(self._make(raw, request_id, send))
         gone = asyncio.ensure_future(until_gone(receive))
         try:
-            while not (making.done() or gone.done() or self._is_stuck()):
-                await asyncio.wait(
-                    {making, gone}, timeout=_LOOK, return_when=asyncio.FIRST_COMPLETED
-                )
+            await asyncio.wait({making, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not making.done():
                 making.cancel()
                 await asyncio.wait({making})
@@ -158,15 +149,8 @@ class CallAnswer(Response):
     async def _piece(self, piece: bytes, send: Send) -> None:
         if self._token is not None:
             self._said.append(piece)
-        # A time-out for each piece would cost as much as sending it.
-        self._sending = time.monotonic()
+        # A client that does not read is cut off by the server's protocol: no timer is needed here.
         await send({"type": "http.response.body", "body": piece, "more_body": True})
-        self._sending = None
-
-    def _is_stuck(self) -> bool:
-        """Whether the client has taken nothing for too long."""
-        since = self._sending
-        return since is not None and time.monotonic() - since > _SLOWEST_READER
 
     async def _send(self, status: int, media: str, body: bytes, send: Send) -> None:
         await self._start(status, media, send, ((b"content-length", str(len(body)).encode()),))

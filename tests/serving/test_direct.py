@@ -1,9 +1,7 @@
-"""The short way to chat completions: the same answers as the long one, and slow readers end."""
+"""The short way to chat completions: the same answers as the long one."""
 
 import asyncio
 import json
-import socket
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,7 +9,6 @@ import pytest
 from fastapi import FastAPI
 
 from app.server.direct import Direct
-from serving.http import answers
 from tests.support.apps_server import AppsServer, apps_server
 from tests.support.witness import Witness, witness
 
@@ -25,10 +22,10 @@ def model() -> Iterator[Witness]:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory, model: Witness) -> Iterator[AppsServer]:
     with apps_server(tmp_path_factory.mktemp("direct")) as running:
-        for name in ("ok", "endless"):
+        for name in ("ok",):
             running.model(name, model.base_url, name)
             running.app(name, model=name)
-        running.key = running.new_key("client", "ok", "endless")
+        running.key = running.new_key("client", "ok")
         yield running
 
 
@@ -70,23 +67,3 @@ def test_an_unforeseen_failure_is_an_answer_and_is_logged() -> None:
         asyncio.run(Direct(api)(scope, receive, send))
     assert sent[0]["status"] == 500
     assert json.loads(sent[1]["body"])["error"]["type"] == "server_error"
-
-
-def test_who_does_not_read_is_left(
-    server: AppsServer, model: Witness, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(answers, "_SLOWEST_READER", 0.3)
-    monkeypatch.setattr(answers, "_LOOK", 0.1)
-    asked = {"model": "endless", "stream": True, "messages": [{"role": "user", "content": "hi"}]}
-    body = json.dumps(asked)
-    head = (
-        f"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
-        f"Authorization: Bearer {server.key}\r\n\r\n"
-    )
-    with socket.create_connection(("127.0.0.1", server.port)) as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        client.sendall((head + body).encode())
-        deadline = time.monotonic() + 10
-        while model.counts("endless").requests == 0 or model.counts("endless").in_flight:
-            assert time.monotonic() < deadline, "the model still speaks to nobody"
-            time.sleep(0.05)
