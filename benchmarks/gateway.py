@@ -120,7 +120,7 @@ def cpu(bench: Bench) -> None:
 
 
 def stream(bench: Bench) -> None:
-    asked = {"stream": True, "model": "paced-10", "clients": 16, "longer": 2}
+    asked = {"stream": True, "model": "paced-10", "clients": 32, "longer": 2}
     found = bench.table(
         "CPU a stream of 60 tokens, 10 ms apart", "ms", lambda s: bench.cpu_per_call(s, **asked)
     )
