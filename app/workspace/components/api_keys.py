@@ -9,8 +9,10 @@ from serving.key_forms import KeyPublic
 
 def check_role() -> None:
     """Raise Forbidden for who may not: a page may be older than a role."""
-    if not publishing.may_publish():
-        raise Forbidden(raw("apikeys.needs_publisher"))
+    try:
+        publishing.checked_role()
+    except Forbidden:
+        raise Forbidden(raw("apikeys.needs_publisher")) from None
 
 
 def state(key: KeyPublic) -> str:

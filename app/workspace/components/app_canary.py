@@ -2,11 +2,11 @@
 
 import streamlit as st
 
-from app.workspace.components import access, numbers, table
+from app.workspace.components import access, keeping, numbers, table
 from app.workspace.strings import raw, t
 from evalsets.statistics.quantiles import Interval
 from serving.canary import canary_figures
-from serving.canary_rule import LEAST_CALLS, LEAST_FAILING, Arm, Compared, decide
+from serving.canary_rule import LEAST_CALLS, LEAST_FAILING, Arm, CanaryFigures, Compared, decide
 from serving.models import AppAlias
 
 COLUMNS = ("release", "calls", "errors", "share")
@@ -14,8 +14,9 @@ COLUMNS = ("release", "calls", "errors", "share")
 
 def draw(alias: AppAlias) -> None:
     """Figures since the canary began; nothing where there is none."""
-    with access.reading() as session:
-        found = canary_figures(session, alias)
+    if alias.canary is None:
+        return
+    found = keeping.kept(("canary", alias.app_id, alias.canary_move), lambda: _read(alias))
     if found is None:
         return
     decision = decide(found)
@@ -29,6 +30,11 @@ def draw(alias: AppAlias) -> None:
     good, errors = (_difference(one) for one in (decision.good, decision.errors))
     st.caption(t("apps.canary_now", since=numbers.ago(found.since), good=good, errors=errors))
     st.caption(t("apps.canary_rule", calls=LEAST_CALLS, failing=LEAST_FAILING))
+
+
+def _read(alias: AppAlias) -> CanaryFigures | None:
+    with access.reading() as session:
+        return canary_figures(session, alias)
 
 
 def _row(

@@ -4,19 +4,16 @@ from collections.abc import Iterator, Sequence
 
 import streamlit as st
 
-from app.workspace.components import access, numbers, table
+from app.workspace.components import access, keeping, numbers, table
 from app.workspace.strings import raw, t
 from serving.drift import InputDrift, input_drift
 from serving.drift_rule import LEAST, Change, Row
 from serving.models import App
 
 _SHOWN = 6
-_SECONDS = 60
 
 
-@st.cache_data(ttl=_SECONDS, show_spinner=False)
 def _read(app_id: str) -> InputDrift | None:
-    """Kept for a minute: it reads up to a thousand calls."""
     with access.reading() as session:
         app = session.get(App, app_id)
         return None if app is None else input_drift(session, app)
@@ -24,7 +21,7 @@ def _read(app_id: str) -> InputDrift | None:
 
 def draw(app_id: str) -> None:
     """The last day against the week before it."""
-    found = _read(app_id)
+    found = keeping.kept(("drift", app_id), lambda: _read(app_id))
     if found is None:
         return
     st.subheader(t("apps.drift"), anchor=False)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from app.workspace.components import access, app_charts, numbers, table
+from app.workspace.components import access, app_charts, keeping, numbers, table
 from app.workspace.strings import raw, t
 from core.clock import utcnow
 from serving.gpu_time import GpuCost, gpu_cost
@@ -49,10 +49,10 @@ def _read(name: str, since: datetime, until: datetime) -> _Read:
         )
 
 
-def draw(name: str, span: str) -> None:
-    """Chart and table; read anew at each drawing."""
+def draw(app_id: str, name: str, span: str) -> None:
+    """Chart and table."""
     until = utcnow()
-    found = _read(name, until - SPANS[span], until)
+    found = keeping.kept(("figures", app_id, span), lambda: _read(name, until - SPANS[span], until))
     if not found.stats.whole.calls:
         st.caption(t("apps.no_calls"))
         return

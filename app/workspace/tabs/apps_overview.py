@@ -21,9 +21,6 @@ from app.workspace.strings import raw, t
 from core.names import split_ref
 from serving.models import AppAlias
 
-_EVERY = {"hour": "5s", "day": "5s", "week": "30s", "month": "60s"}
-"""A look at a long span reads as many calls as there were."""
-
 
 def draw(seen: View) -> None:
     header.lineage(_lineage(seen))
@@ -38,7 +35,7 @@ def draw(seen: View) -> None:
     span = url.choice(
         "apps", "span", list(app_figures.SPANS), lambda c: raw(f"apps.span_{c}"), raw("apps.calls")
     )
-    live.quietly(partial(app_figures.draw, seen.name, span), alive=True, every=_EVERY[span])
+    live.quietly(partial(app_figures.draw, seen.app.id, seen.name, span), alive=True, every="5s")
     if seen.operations.log_content:
         app_drift.draw(seen.app.id)
 
