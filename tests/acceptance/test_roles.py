@@ -1,5 +1,6 @@
 """Pages, two processes for calls and a worker, each by itself, with one PostgreSQL: the whole way."""
 
+import http.client
 import json
 import subprocess
 import time
@@ -11,10 +12,13 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from openai import OpenAI
 
+from tests.support.balancer import balanced, program
 from tests.support.collector import Collector, collector
 from tests.support.forked import Forking
 from tests.support.parts import Part, begin
+from tests.support.serving import ask
 from tests.support.witness import Witness
 
 ROLES = {"ui": "ui", "api1": "api", "api2": "api", "worker": "worker"}
@@ -142,6 +146,12 @@ def key(fleet: Fleet, run: dict[str, Any]) -> str:
     return fleet.new_key("client", "--app", "answers")
 
 
+@pytest.fixture(scope="module")
+def scraper(fleet: Fleet) -> str:
+    """A key for figures."""
+    return fleet.new_key("scraper", "--scope", "metrics")
+
+
 def test_each_part_is_ready_and_tells_so(fleet: Fleet):
     until(lambda: fleet.parts["worker"].get("/readyz").status == 200)
     for name, part in fleet.parts.items():
@@ -258,12 +268,63 @@ def test_the_worker_ingests_what_the_command_alone_can_see(fleet: Fleet, run: di
     assert handed.is_dir()
 
 
-def test_figures_are_each_process_own(fleet: Fleet, key: str):
-    scraper = fleet.new_key("scraper", "--scope", "metrics")
-    for api in fleet.apis:
-        text = api.get("/metrics", authorization=f"Bearer {scraper}").body.decode()
-        assert 'promptstone_app_calls_total{app="answers"' in text
-        assert "promptstone_worker_alive 1.0" in text
+def test_figures_are_each_process_own(fleet: Fleet, key: str, scraper: str):
+    first, second = fleet.apis
+    before = _calls(first, scraper), _calls(second, scraper)
+    assert first.post("/apps/answers/invoke", key, {"inputs": {"topic": "tea"}})[0] == 200
+    assert (_calls(first, scraper), _calls(second, scraper)) == (before[0] + 1, before[1])
+
+
+@pytest.mark.skipif(program() is None, reason="nginx is not installed")
+def test_the_balancer_tells_pages_from_calls(fleet: Fleet, key: str, scraper: str):
+    (fleet.here / "nginx").mkdir()
+    ui, apis = fleet.parts["ui"], fleet.apis
+    answered = [_calls(api, scraper) for api in apis]
+    with balanced(fleet.here / "nginx", [ui.port], [api.port for api in apis]) as port:
+        link = fleet.json("user", "link", "admin")["url"]
+        path = f"/sign-in?{urlsplit(link).query}"
+        signed = ask(port, path, headers={"x-forwarded-proto": "https"})
+        assert signed.status == 303
+        assert "Secure" in signed.headers["set-cookie"]
+        cookie = {"cookie": signed.headers["set-cookie"].split(";")[0]}
+        assert b'<div id="root">' in ask(port, "/apps", headers=cookie).body
+        assert _opens_websocket(port, cookie["cookie"])
+        client = OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key=key, max_retries=0)
+        for _ in range(6):
+            stream = client.chat.completions.create(
+                model="answers", messages=[], stream=True, extra_body={"inputs": {"topic": "tea"}}
+            )
+            assert "".join(c.choices[0].delta.content or "" for c in stream if c.choices)
+        assert ask(port, "/metrics", headers=cookie).status == 404
+        assert ask(port, "/v1/models").status == 401
+        wrong = ask(port, "/readyz", headers={"host": "evil.example"})
+        assert wrong.status == 400
+    # Each answered its share, and no log has the token of the link.
+    assert all(_calls(api, scraper) > before for api, before in zip(apis, answered, strict=True))
+    log = (fleet.here / "nginx" / "access.log").read_text()
+    assert "/sign-in" in log
+    assert "token" not in log
+
+
+def _calls(api: Part, scraper: str) -> float:
+    """How many calls of the app a process has answered."""
+    text = api.get("/metrics", authorization=f"Bearer {scraper}").body.decode()
+    lines = [one for one in text.splitlines() if 'app_calls_total{app="answers"' in one]
+    return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+
+def _opens_websocket(port: int, cookie: str) -> bool:
+    """Whether the stream of a page gets through."""
+    wanted = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13",
+              "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="}  # fmt: skip
+    origin = f"http://127.0.0.1:{port}"
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        headers = {**wanted, "cookie": cookie, "origin": origin}
+        connection.request("GET", "/_stcore/stream", headers=headers)
+        return connection.getresponse().status == 101
+    finally:
+        connection.close()
 
 
 def test_each_part_ends_cleanly(fleet: Fleet, key: str):
