@@ -179,10 +179,15 @@ class Clerk:
         for one, taken, left in zip(order.gates, grant.taken, grant.left, strict=False):
             one.grant(taken)
             one.left, one.seen = left, now
-        answers: list[PromptstoneError | None] = []
-        for waiting, short in zip(order.waiting, grant.short, strict=True):
-            answers.append(None if short is None else self._refusal(order, short, waiting.amounts))
-        self._end(order, answers)
+        answered = list(zip(order.waiting, grant.short, strict=True))
+        for waiting, short in answered:
+            # Its caller may have left meanwhile.
+            if short is None and not waiting.found.done():
+                meters.take(order.gates, waiting.amounts, now)
+        self._end(
+            order,
+            [None if at is None else self._refusal(order, at, w.amounts) for w, at in answered],
+        )
 
     def _refusal(self, order: _Order, short: int, amounts: Amounts) -> PromptstoneError:
         assert order.meters is not None
@@ -191,15 +196,12 @@ class Clerk:
         return refusal(name, order.gates, one, amounts[one.at], self._clock())
 
     def _end(self, order: _Order, answers: Sequence[PromptstoneError | None]) -> None:
-        """Tell those who waited; None goes ahead, unless its caller left meanwhile."""
+        """Tell those who waited; None goes ahead."""
         if order.meters is not None:
             order.meters.asking = False
         for waiting, problem in zip(order.waiting, answers, strict=True):
-            if waiting.found.done() or order.meters is None:
-                continue
-            if problem is None:
-                order.meters.take(order.gates, waiting.amounts, self._loop.time())
-            waiting.found.set_result(problem or order.gates)
+            if not waiting.found.done():
+                waiting.found.set_result(problem or order.gates)
 
 
 def _asked(meters: KeyMeters, waiting: Sequence[_Waiting]) -> Ask:
