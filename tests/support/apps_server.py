@@ -126,6 +126,12 @@ class AppsServer:
         return key
 
 
+def beside(port: int, database: Database) -> AppsServer:
+    """The same handle on a server in a process of its own, which sees within a second what is
+    made here."""
+    return AppsServer(port, database, Live(database), FastAPI())
+
+
 @contextmanager
 def apps_server(data: Path, database_url: str | None = None) -> Iterator[AppsServer]:
     """Routes, guard, limits and traces as `promptstone up` has them, without worker and pages."""

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 COMMAND = [sys.executable, "-m", "app.cli.main"]
 _LINK = re.compile(r"^Sign in: (\S+)\n", re.M)
+_READY = re.compile(r"^Promptstone is ready at (\S+)\n", re.M)
 
 
 @dataclass
@@ -135,7 +136,8 @@ def wait_until_gone(pids: list[int], seconds: float) -> list[int]:
 
 
 def start(data_dir: Path, *arguments: str, prefix: list[str] = [], **environment: str) -> Up:  # noqa: B006
-    """Start a server on a free port and wait for its sign-in link."""
+    """Start a server on a free port and wait for its sign-in link; of role api, its address."""
+    wanted = _READY if "api" in arguments else _LINK
     process = subprocess.Popen(
         [*prefix, *COMMAND, "--data-dir", str(data_dir), "up", "--port", "0", *arguments],
         stdout=subprocess.PIPE, text=True,
@@ -146,7 +148,7 @@ def start(data_dir: Path, *arguments: str, prefix: list[str] = [], **environment
     said, deadline = "", time.monotonic() + 60
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        while not (found := _LINK.search(said)):
+        while not (found := wanted.search(said)):
             if not selector.select(max(0, deadline - time.monotonic())):
                 process.send_signal(signal.SIGABRT)  # its threads are told on stderr
                 process.wait()
