@@ -299,6 +299,8 @@ def test_a_release_is_opened_with_what_it_froze(faq):
     assert "Answer well: {{ question }}" in said(found)
     assert "Difference to release 1" in said(found)
     assert "echo (echo)" in str(found.dataframe[1].value)
+    button(found, "release_run").click().run()
+    assert (found.query_params["do"], found.query_params["app"]) == ("plan", "faq@2")
 
 
 def test_the_draft_is_changed_in_its_drawer(faq):

@@ -150,6 +150,7 @@ def _failed(now: Operations) -> dict[str, Any] | None:
     known = list(dict.fromkeys([*given, *choices.KINDS]))
     evaluators = st.multiselect(
         t("runs.evaluators"), known, given, key="ops_evaluators", accept_new_options=True,
+        placeholder=raw("runs.choose"),
     )  # fmt: skip
     return None if dataset is None else {"dataset": dataset, "evaluators": evaluators}
 

@@ -87,7 +87,7 @@ def _otherwise(seen: View) -> None:
         fallbacks = st.multiselect(
             t("apps.fallbacks"), list(dict.fromkeys([*now.fallbacks, *parts.models])),
             list(now.fallbacks), max_selections=5, help=t("apps.fallbacks_help"),
-            key="app_fallbacks",
+            key="app_fallbacks", placeholder=raw("runs.choose"),
         )  # fmt: skip
         repair = st.checkbox(
             t("apps.repair_long"), now.repair, key="app_repair", help=t("apps.repair_help")

@@ -103,6 +103,11 @@ def _one(seen: View, release: AppRelease) -> None:
                 t("apps.promote_n", n=number), key="release_promote", on_click=url.put,
                 kwargs={"do": "promote", "release": number}, icon=":material/rocket_launch:",
             )  # fmt: skip
+        st.button(
+            t("prompts.run_dataset"), key="release_run", icon=":material/grid_on:",
+            on_click=url.leave, args=("runs",),
+            kwargs={"do": "plan", "app": f"{seen.name}@{number}"},
+        )  # fmt: skip
         st.download_button(
             t("apps.export"), data=partial(_exported, seen.name, number), mime="application/json",
             file_name=f"{seen.name.replace('/', '-')}-{number}.json", on_click="ignore",
