@@ -1,4 +1,4 @@
-"""Where an app is called, as the browser that looks at it reaches this server."""
+"""Where an app is called, and by which name."""
 
 from urllib.parse import urlsplit
 
@@ -10,11 +10,13 @@ from serving.lookup import DEFAULT_ALIAS
 
 
 def address() -> str:
-    """Scheme, host and port of this server; those it listens on where no browser tells."""
+    """Where this server is public, else as this browser reaches it, else where it listens."""
+    settings = context.current().settings
+    if settings.public_url:
+        return settings.public_url.rstrip("/")
     found = urlsplit(str(st.context.url or ""))
     if found.scheme in ("http", "https") and found.netloc:
         return f"{found.scheme}://{found.netloc}"
-    settings = context.current().settings
     return f"http://{settings.host}:{settings.port}"
 
 
