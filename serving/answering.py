@@ -1,6 +1,7 @@
 """A call of an app from its admission to its record: the one way for HTTP, pages and runs."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -9,7 +10,7 @@ from typing import Any
 from connectors.connections import Connections
 from connectors.wire import ChatError
 from core.database import Database
-from core.errors import Invalid
+from core.errors import Invalid, PromptstoneError
 from serving.asking import Opened, ask, must_wait, open_stream
 from serving.bodies import Asked, Turn
 from serving.calls import Call, new_call, upstream_error
@@ -55,13 +56,20 @@ class Answering:
         self._meters = meters
         self._recorder = recorder
         self._turns = Turns(database)
+        self._under_way: set[str] = set()
+
+    async def settled(self, seconds: float) -> None:
+        """Return once no call is under way, or after so long."""
+        deadline = time.monotonic() + seconds
+        while self._under_way and time.monotonic() < deadline:
+            await asyncio.sleep(0.02)
 
     async def begin(
         self, request_id: str, ref: str, asked: Asked, key: LiveKey | None, user: str | None = None
     ) -> Call:
         """Find the release that `ref` means for this caller; raises NotFound or Unavailable."""
         sticky = asked.user or user or asked.conversation or request_id
-        chosen = self.live.choose(ref, key, sticky)
+        chosen = await self.live.find(ref, key, sticky)
         release = await self.live.release(chosen.app, chosen.number)
         call = new_call(request_id, chosen, release, asked, key, asked.user or user)
         if key is not None and key.budget_nano is not None and _unpriced(release):
@@ -93,6 +101,7 @@ class Answering:
 
     async def whole(self, call: Call, admission: Admission | None) -> Whole:
         """The whole answer; whatever happens, the call is recorded once and settled."""
+        self._under_way.add(call.id)
         try:
             return await self._whole(call)
         except asyncio.CancelledError:
@@ -125,6 +134,7 @@ class Answering:
         Raises before the first event as `whole` does; after it the iterator raises what a client
         is told. Closing it ends the call at the model.
         """
+        self._under_way.add(call.id)
         try:
             if must_wait(call):
                 return self._as_stream(call, admission, await self._whole(call))
@@ -177,6 +187,9 @@ class Answering:
         except (asyncio.CancelledError, GeneratorExit):
             _aborted(call)
             raise
+        except Exception as error:
+            call.fail(error)
+            raise
         finally:
             await self._spoken(call, admission, opened, revision, whole=whole)
 
@@ -199,6 +212,9 @@ class Answering:
             call.took(await upstream.counted(), opened.door.price)
             if whole:
                 await self._turns.keep(call, revision, upstream.text)
+        except PromptstoneError as error:
+            call.fail(error)
+            raise
         finally:
             self.end(call, admission)
 
@@ -208,6 +224,7 @@ class Answering:
 
     def end(self, call: Call, admission: Admission | None) -> None:
         """Record the call and give back what it did not use; the second time nothing happens."""
+        self._under_way.discard(call.id)
         app = self.live.app(call.record.app_id) or call.chosen.app
         record = call.end(keep_content=app.operations.log_content)
         if record is None:
@@ -226,6 +243,11 @@ def _unpriced(release: LoadedRelease) -> bool:
 
 
 def _aborted(call: Call) -> None:
-    call.record.status, call.record.state = 499, "aborted"
-    call.record.error = "The client went away before the answer was whole."
-    call.record.error_kind = "client_gone"
+    record = call.record
+    record.state = "aborted"
+    if call.stopped:
+        record.status, record.error_kind = 503, "server_stopped"
+        record.error = "The server was stopped before the answer was whole."
+    else:
+        record.status, record.error_kind = 499, "client_gone"
+        record.error = "The client went away before the answer was whole."

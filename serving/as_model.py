@@ -130,7 +130,7 @@ class AppModel:
     async def _asked(self, request: ChatRequest, sticky: str, stream: bool) -> Asked:
         """A case as the app's client would send it: further columns stay with the case."""
         live, ref = self._answering.live, self._target.model_id
-        chosen = live.choose(ref, None, sticky)
+        chosen = await live.find(ref, None, sticky)
         release = await live.release(chosen.app, chosen.number)
         given = cast(Mapping[str, Any], request.params.get("inputs") or {})
         inputs = {name: value for name, value in given.items() if name in release.names}

@@ -20,6 +20,7 @@ from serving.models import ApiKey, App, KeyUse
 
 PREFIX = 8
 """Characters of a token that lists show; 5 of its 43 random ones."""
+KEY_START = "ps_"
 DAY_SECONDS = 86_400
 COST = "cost"
 
@@ -67,7 +68,7 @@ def dollars(amount: int) -> Decimal:
 
 def new_token() -> str:
     """256 random bits as 43 URL-safe characters behind `ps_`."""
-    return f"ps_{secrets.token_urlsafe(32)}"
+    return f"{KEY_START}{secrets.token_urlsafe(32)}"
 
 
 def token_hash(token: str) -> str:

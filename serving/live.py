@@ -14,6 +14,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import func
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
 from connectors.models import LocalAddress, Model
@@ -21,13 +22,14 @@ from core.clock import utcnow
 from core.database import Database
 from core.errors import NotFound
 from serving.canary import takes_canary
-from serving.keys import LiveKey, load_keys, token_hash
+from serving.keys import KEY_START, LiveKey, load_keys, token_hash
 from serving.loaded import LoadedRelease, loaded_release, open_doors
 from serving.lookup import DEFAULT_ALIAS
 from serving.models import App, AppAlias, AppRelease, ServingVersion
 from serving.settings import Operations
 
 POLL_SECONDS = 0.4
+_GATHER_SECONDS = 0.05
 _MOST_RELEASES = 256
 log = logging.getLogger("promptstone.serving")
 
@@ -81,6 +83,7 @@ class Live:
         self._releases: OrderedDict[tuple[str, int], LoadedRelease] = OrderedDict()
         self._loading: dict[tuple[str, int], asyncio.Task[LoadedRelease]] = {}
         self._polling: asyncio.Task[None] | None = None
+        self._renewing: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> "Live":
         await asyncio.to_thread(self.refresh)
@@ -98,6 +101,14 @@ class Live:
         key = self._view.keys.get(token_hash(token))
         return None if key is None or key.has_expired(utcnow()) else key
 
+    async def find_key(self, token: str) -> LiveKey | None:
+        """`key`, read anew for one that may have been made a moment ago."""
+        key = self.key(token)
+        if key is None and token.startswith(KEY_START):
+            await self._renewed()
+            key = self.key(token)
+        return key
+
     def app(self, app_id: str) -> LiveApp | None:
         """An app by id."""
         return self._view.by_id.get(app_id)
@@ -106,6 +117,14 @@ class Live:
         """The apps that a key may call, by name."""
         found = (self._view.by_id.get(app_id) for app_id in key.app_ids)
         return sorted((app for app in found if app is not None), key=lambda app: app.name)
+
+    async def find(self, text: str, key: LiveKey | None, sticky: str) -> Chosen:
+        """`choose`, read anew for what may have been promoted a moment ago."""
+        try:
+            return self.choose(text, key, sticky)
+        except NotFound:
+            await self._renewed()
+            return self.choose(text, key, sticky)
 
     def choose(self, text: str, key: LiveKey | None, sticky: str) -> Chosen:
         """What `APP`, `APP@ALIAS` or `APP@N` means to a key; NotFound tells nothing of others.
@@ -181,6 +200,20 @@ class Live:
         with self._database.read_scope() as session:
             loaded.doors = open_doors(session, self._database.settings.key_path, loaded.manifest)
         loaded.doors_of = mark
+
+    async def _renewed(self) -> None:
+        """Read anew; all who ask within 50 ms share one reading, which begins after they asked."""
+        if self._renewing is None:
+            self._renewing = asyncio.create_task(self._renew())
+        await asyncio.shield(self._renewing)
+
+    async def _renew(self) -> None:
+        await asyncio.sleep(_GATHER_SECONDS)
+        self._renewing = None
+        try:
+            await asyncio.to_thread(self.refresh)
+        except SQLAlchemyError:
+            log.exception("apps and keys could not be read; what was known goes on")
 
     async def _poll(self) -> None:
         while True:

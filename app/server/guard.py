@@ -80,20 +80,20 @@ class Guard:
             if path in PUBLIC:
                 return None
             if path.startswith(_KEYED):
-                return self._key_refusal(scope, headers)
+                return await self._key_refusal(scope, headers)
             if path in _EITHER and "authorization" in headers:
-                return self._key_refusal(scope, headers, metrics=path == "/metrics")
+                return await self._key_refusal(scope, headers, metrics=path == "/metrics")
         user = await self.sessions.user(cookie) if cookie else None
         if user is not None:
             scope["state"]["user"] = user
             return None
         return _unauthorized(scope, headers)
 
-    def _key_refusal(
+    async def _key_refusal(
         self, scope: Scope, headers: Headers, *, metrics: bool = False
     ) -> Response | None:
         scheme, _, token = headers.get("authorization", "").partition(" ")
-        key = self.live.key(token.strip()) if scheme.lower() == "bearer" else None
+        key = await self.live.find_key(token.strip()) if scheme.lower() == "bearer" else None
         if key is None:
             return _bad_key()
         if metrics and key.scope != "metrics":

@@ -59,7 +59,7 @@ async def models(request: Request) -> JSONResponse:
 @router.get("/v1/models/{model:path}", responses=schemas.REFUSALS)
 async def model(request: Request, model: str) -> JSONResponse:
     """One app that the key may call."""
-    found = serving_of(request).live.choose(model, _caller(request), "")
+    found = await serving_of(request).live.find(model, _caller(request), "")
     return JSONResponse(_model(model, found.app))
 
 

@@ -7,7 +7,11 @@ from collections.abc import Iterator
 import openai
 import pytest
 
+from serving import aliases
+from serving.key_forms import KeyCreate
+from serving.keys import create_key
 from serving.traces import get_trace
+from tests.support.apps import ACTOR, make_app, push, release
 from tests.support.apps_server import AppsServer, apps_server
 from tests.support.witness import Witness, witness
 
@@ -171,6 +175,19 @@ def test_bad_bodies_are_told_what_is_wrong(api: AppsServer, body: bytes, param: 
 def test_a_huge_body_is_refused(api: AppsServer):
     answer = api.call("/v1/chat/completions", b'{"model": "' + b"x" * (1 << 20) + b'"}')
     assert answer.status == 413
+
+
+def test_what_was_just_made_is_there_at_once(api: AppsServer):
+    push(api.database, "Be kind.", "fresh", role="system")
+    make_app(api.database, "fresh", prompt="fresh")
+    release(api.database, "fresh")
+    with api.database.session_scope(ACTOR) as session:
+        key = create_key(session, KeyCreate(name="fresh", apps=("fresh",))).key
+    assert api.call("/v1/models", key=key, method="GET").status == 200
+    with api.database.session_scope(ACTOR) as session:
+        aliases.promote(session, "fresh", 1, "staging")
+    body = {"model": "fresh@staging", "messages": [{"role": "user", "content": "hi"}]}
+    assert api.call("/v1/chat/completions", body, key=key).status == 200
 
 
 def test_errors_by_class(api: AppsServer):
