@@ -57,7 +57,7 @@ def test_a_public_address_is_scheme_and_host(given: str, kept: str):
     "given", ["prompts.example.com", "https://h/path", "ftp://h", "https://u@h"]
 )
 def test_other_public_addresses_are_refused(given: str):
-    with pytest.raises(ValidationError, match="https://prompts.example.com"):
+    with pytest.raises(ValidationError, match=r"https://prompts\.example\.com"):
         of(public_url=given)
 
 
