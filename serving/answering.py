@@ -1,7 +1,7 @@
 """A call of an app from its admission to its record: the one way for HTTP, pages and runs."""
 
 import asyncio
-import time
+import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -57,12 +57,14 @@ class Answering:
         self._recorder = recorder
         self._turns = Turns(database)
         self._under_way: set[str] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
 
     async def settled(self, seconds: float) -> None:
         """Return once no call is under way, or after so long."""
-        deadline = time.monotonic() + seconds
-        while self._under_way and time.monotonic() < deadline:
-            await asyncio.sleep(0.02)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
 
     async def begin(
         self, request_id: str, ref: str, asked: Asked, key: LiveKey | None, user: str | None = None
@@ -101,7 +103,7 @@ class Answering:
 
     async def whole(self, call: Call, admission: Admission | None) -> Whole:
         """The whole answer; whatever happens, the call is recorded once and settled."""
-        self._under_way.add(call.id)
+        self._begun(call)
         try:
             return await self._whole(call)
         except asyncio.CancelledError:
@@ -134,7 +136,7 @@ class Answering:
         Raises before the first event as `whole` does; after it the iterator raises what a client
         is told. Closing it ends the call at the model.
         """
-        self._under_way.add(call.id)
+        self._begun(call)
         try:
             if must_wait(call):
                 return self._as_stream(call, admission, await self._whole(call))
@@ -222,9 +224,15 @@ class Answering:
         found = await pinned_answer(self._database, call, turns)
         return None if found is None else Whole(found.answer, "stop", pinned=True)
 
+    def _begun(self, call: Call) -> None:
+        self._under_way.add(call.id)
+        self._idle.clear()
+
     def end(self, call: Call, admission: Admission | None) -> None:
         """Record the call and give back what it did not use; the second time nothing happens."""
         self._under_way.discard(call.id)
+        if not self._under_way:
+            self._idle.set()
         app = self.live.app(call.record.app_id) or call.chosen.app
         record = call.end(keep_content=app.operations.log_content)
         if record is None:

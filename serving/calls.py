@@ -21,7 +21,10 @@ from serving.records import CallContent, CallRecord, State, Step
 
 @dataclass(slots=True)
 class Call:
-    """A call that was admitted; `record` grows with it and is put to the recorder at its end."""
+    """A call that was admitted; `record` grows with it and is put to the recorder at its end.
+
+    `stopped`: it is the server that leaves, not the client.
+    """
 
     id: str
     chosen: Chosen
@@ -39,6 +42,7 @@ class Call:
     sources: tuple[Source, ...] = ()
     notes: list[str] = field(default_factory=list[str])
     ended: bool = False
+    stopped: bool = False
 
     @property
     def ref(self) -> str:

@@ -13,7 +13,7 @@ from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from core.errors import PromptstoneError, RateLimited, http_status
+from core.errors import PromptstoneError, RateLimited, Unavailable, http_status
 from serving import chunks, idempotency
 from serving.answering import Whole
 from serving.bodies import Asked
@@ -53,6 +53,8 @@ class CallAnswer(Response):
         self._headers: Headers = []
         self._token: str | None = None
         self.started = False
+        self._streams = False
+        self._call: Call | None = None
         self._said: list[bytes] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -67,6 +69,10 @@ class CallAnswer(Response):
         except PromptstoneError as error:
             await self._release(request_id)
             await self._refuse(error, send)
+        except asyncio.CancelledError:
+            # The server is stopped, and has waited for this call as long as it does.
+            await self._release(request_id)
+            await self._refuse(_stopped(), send)
         except BaseException:
             await self._release(request_id)
             raise
@@ -85,6 +91,8 @@ class CallAnswer(Response):
                 raise ClientGone
             await making
         except asyncio.CancelledError:
+            if self._call is not None:
+                self._call.stopped = True
             making.cancel()
             await asyncio.wait({making})
             raise
@@ -94,7 +102,8 @@ class CallAnswer(Response):
     async def _make(self, raw: bytes, request_id: str, send: Send) -> None:
         answering = self._serving.answering
         asked = self._read(raw)
-        call = await answering.begin(request_id, self._ref or asked.model or "", asked, self._key)
+        ref = self._ref or asked.model or ""
+        self._call = call = await answering.begin(request_id, ref, asked, self._key)
         admission = await answering.admit(call, len(raw))
         if admission is not None:
             self._headers += admission.headers()
@@ -112,20 +121,15 @@ class CallAnswer(Response):
             # An iterator that was begun is one that can be closed with all that it holds.
             first = await anext(events, b"")
             await self._start(200, _EVENTS, send, ((b"cache-control", b"no-cache"),))
+            self._streams = True
             if first:
                 await self._piece(first, send)
             async for piece in events:
                 await self._piece(piece, send)
-        except PromptstoneError as error:
-            if not self.started:
-                raise
-            await self._release(call.id)
-            await self._piece(chunks.event(chunks.error_value(error)), send)
-            await send({"type": "http.response.body", "body": b""})
-            return
         finally:
             await events.aclose()  # type: ignore[attr-defined]
         await self._piece(self._last(call), send)
+        self._streams = False
         await self._store(Stored(200, _EVENTS, b"".join(self._said).decode(), call.id))
         await send({"type": "http.response.body", "body": b""})
 
@@ -157,6 +161,10 @@ class CallAnswer(Response):
         await send({"type": "http.response.body", "body": body})
 
     async def _refuse(self, error: PromptstoneError, send: Send) -> None:
+        """Tell a client why it has no answer; within a stream as an event, and without `[DONE]`."""
+        if self._streams:
+            event = chunks.event(chunks.error_value(error))
+            await send({"type": "http.response.body", "body": event})
         if self.started:
             return
         if isinstance(error, RateLimited):
@@ -200,3 +208,9 @@ class CallAnswer(Response):
     def _write(self, change: Callable[..., None]) -> None:
         with self._serving.database.session_scope(f"key:{self._key.id}") as session:
             change(session)
+
+
+def _stopped() -> Unavailable:
+    return Unavailable(
+        "The server was stopped before the answer was whole. Try again.", code="server_stopped"
+    )

@@ -17,6 +17,9 @@ from serving.live import Live
 from serving.meters import Meters
 from serving.recorder import Recorder
 
+_LAST_SECONDS = 1.0
+"""What a stopped server gives calls that it has cancelled, to tell what they took."""
+
 
 @dataclass(frozen=True, slots=True)
 class Serving:
@@ -52,6 +55,7 @@ async def serving_apps(
             answering.observers += [metrics.observe, *([spans] if spans else [])]
             connections.serve_apps(lambda target: AppModel(answering, target))
             yield Serving(database, live, answering, recorder)
+            await answering.settled(_LAST_SECONDS)
             await meters.close()
     finally:
         await asyncio.to_thread(recorder.close)
