@@ -181,10 +181,14 @@ def test_an_aborted_call_leaves_a_trace_of_what_was_said(api: AppsServer) -> Non
     assert (trace.status, trace.state, trace.error_kind) == (499, "aborted", "client_gone")
     assert trace.output_tokens == 2
     assert trace.ttft_ms is not None
+    assert _content(api, request_id).output == "then nothing"
+
+
+def _content(api: AppsServer, request_id: str) -> TraceContent:
     with api.database.read_scope() as session:
         content = session.get(TraceContent, request_id)
     assert content is not None
-    assert content.output == "then nothing"
+    return content
 
 
 def _trace(api: AppsServer, request_id: str) -> Trace | None:
@@ -217,26 +221,23 @@ def _poured(api: AppsServer, seconds: float) -> int:
 def test_a_client_that_does_not_read_holds_little_memory_and_is_cut_off(
     api: AppsServer, upstream: Witness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert _poured(api, 1.0) > 4 << 20, "the control: so much could have piled up"
+    assert _poured(api, 2.0) > 12 << 20, "the control: so much could have piled up"
     until(lambda: _in_flight(upstream) == 0, 2)
     at_rest()
     monkeypatch.setattr(protocol, "_READER_SECONDS", 1.5)
-    before, known = _memory(), sockets()
+    known = sockets()
     stuck = [Client(api, "endless", stream=True) for _ in range(STUCK)]
     heads = [client.socket.recv(900).decode("latin-1") for client in stuck]
     began = time.monotonic()
-    held: list[int] = []
-    while _in_flight(upstream) and time.monotonic() - began < 5:
-        held.append(_memory() - before)
-        time.sleep(0.05)
+    until(lambda: _in_flight(upstream) == 0, 5)
     assert 1.2 < time.monotonic() - began < 4.5
-    assert max(held) < STUCK * 10 << 20, "what the kernel takes is kept for the trace, and no more"
     until(lambda: sockets() <= known + STUCK, 2)  # what is left are the clients' own
     for client in stuck:
         client.leave(politely=True)
     for head in heads:
         (request_id,) = re.findall(r"x-request-id: (\S+)", head)
         assert _recorded(api, request_id, 30).status == 499
+        assert len(_content(api, request_id).output) < 8 << 20, "what the kernel took, no more"
 
 
 def test_a_client_that_reads_slowly_is_not_cut_off(
