@@ -66,6 +66,15 @@ app = typer.Typer(
 )  # fmt: skip
 
 
+def _version(wanted: bool) -> None:
+    """Asked for before any command, it stands alone."""
+    if wanted:
+        from importlib.metadata import version as of
+
+        print(of("promptstone"))
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     data_dir: Annotated[
@@ -74,15 +83,13 @@ def options(
     actor: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="Who does it, for the records.")
     ] = None,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Write a prompt, run it on real cases over several models, label, and know which is better."""
     state.choose(data_dir, actor)
-    if version:
-        from importlib.metadata import version as of
-
-        print(of("promptstone"))
-        raise typer.Exit
 
 
 def run() -> NoReturn:

@@ -105,6 +105,10 @@ def test_the_help_names_the_commands_that_work_and_no_other():
     }  # fmt: skip
 
 
+def test_the_version_stands_alone(used: Shell):
+    assert re.fullmatch(r"\d+\.\d+\.\d+\n", used("--version"))
+
+
 def test_every_command_has_help():
     from importlib import import_module
 
