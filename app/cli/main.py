@@ -83,7 +83,7 @@ def options(
     actor: Annotated[
         str | None, typer.Option("--as", metavar="NAME", help="Who does it, for the records.")
     ] = None,
-    version: Annotated[
+    version: Annotated[  # noqa: ARG001
         bool,
         typer.Option("--version", help="Print the version.", callback=_version, is_eager=True),
     ] = False,
