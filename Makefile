@@ -22,7 +22,7 @@ setup: .venv/.setup
 
 .venv/.setup-test: requirements/test.txt .venv/.setup
 	$(BIN)/pip install -q --no-compile --no-deps --require-hashes -r requirements/test.txt
-	command -v npm > /dev/null && npm install --silent --no-audit --no-fund --prefix .venv/npm axe-core@4.10.3 || true
+	command -v npm > /dev/null && npm install --silent --no-audit --no-fund --prefix .venv/npm axe-core@4.10.3 openai@6.49.0 || true
 	touch $@
 
 run: setup
