@@ -31,6 +31,7 @@ from benchmarks.gateway_peers import (
     Portkey,
     Subject,
     VllmRouter,
+    end_in_order,
 )
 from benchmarks.processes import ROOT, tree_cpu, tree_memory
 
@@ -243,6 +244,7 @@ def main() -> None:
     parser.add_argument("--only", action="append", choices=PHASES)
     parser.add_argument("--subjects", default=",".join(kind.name for kind in KINDS))
     options = parser.parse_args()
+    end_in_order()
     header("aiohttp", "orjson", "uvicorn", "starlette")
     with ExitStack() as stack:
         port = stack.enter_context(upstream())

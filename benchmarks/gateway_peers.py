@@ -28,6 +28,11 @@ def cache() -> Path:
     return Path(named) if named else Path(home).expanduser() / "promptstone-bench"
 
 
+def end_in_order() -> None:
+    """A time-out's SIGTERM ends what was started, too."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -27,6 +27,7 @@ from benchmarks.figures import at_most, header
 from benchmarks.gateway import upstream
 from benchmarks.gateway_load import Load, Loaded, load
 from benchmarks.gateway_ours import Promptstone
+from benchmarks.gateway_peers import end_in_order
 from benchmarks.processes import ROOT, descendants
 
 WARM_SECONDS = 120.0
@@ -176,6 +177,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=20.0)
     parser.add_argument("--streams", type=int, default=50)
     options = parser.parse_args()
+    end_in_order()
     header("aiohttp", "uvicorn", "sqlalchemy")
     subject = Promptstone()
     try:
