@@ -16,7 +16,7 @@ from sqlmodel import select
 from app.server import protocol
 from serving.models import Trace, TraceContent
 from tests.support.apps_server import AppsServer, apps_server
-from tests.support.endpoints import DEEP, at_rest, sockets, tasks, until
+from tests.support.endpoints import DEEP, at_rest, is_refusal, sockets, tasks, until
 from tests.support.witness import Witness, witness
 
 CLIENTS = 500 if DEEP else 45
@@ -24,6 +24,10 @@ AT_ONCE = 9
 NO_GOODBYE = struct.pack("ii", 1, 0)
 SLOTS = 5
 STUCK = 2
+_ODD = ("garbage", "html", "truncated", "deep", "utf8", "longline", "huge50mb", "badgzip", "bigheader", "redirect",
+        "half", "hugeusage", "echokey")  # fmt: skip
+_ODDER = ("empty", "nochoices", "many", "nan", "manyheaders", "badusage", "r404", "quota")
+ODD = (*_ODD, *_ODDER) if DEEP else _ODD
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +43,9 @@ def api(tmp_path_factory: pytest.TempPathFactory, upstream: Witness) -> Iterator
         for model in ("ok", "stall", "endless", "hang", "think-60000", "slow-60000", "cut", "rst", "r500",
                       "errorevent", "nodone", "drip-60"):  # fmt: skip
             server.model(model, upstream.base_url, model, timeout=120)
+            server.app(model, model=model)
+        for model in ODD:
+            server.model(model, upstream.base_url, model, timeout=10)
             server.app(model, model=model)
         server.model("late", upstream.base_url, "hang", timeout=1)
         outputs = {"type": "object", "properties": {"a": {"type": "string"}}}
@@ -296,6 +303,24 @@ def test_a_model_that_dies_in_the_midst_is_an_error_event(
     trace = _recorded(api, request_id)
     assert (trace.status, trace.state) == (503, "failed")
     assert trace.preview in ("half of", "so far so")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_whatever_a_model_answers_a_client_gets_an_answer_or_an_error(
+    api: AppsServer, stream: bool
+) -> None:
+    statuses = set[int]()
+    for model in ODD:
+        answer = api.chat(model, "x", stream=stream)
+        statuses.add(answer.status)
+        if answer.status == 200:
+            assert not stream or answer.body.endswith(b"data: [DONE]\n\n"), model
+        else:
+            assert answer.status == 503, model
+            assert is_refusal(answer.headers, answer.body), model
+            assert answer.error["code"].startswith("upstream_")
+        assert b"127.0.0.1" not in answer.body
+    assert statuses == {200, 503}
 
 
 def test_a_stream_whose_end_is_not_said_is_whole_where_its_reason_was(api: AppsServer) -> None:
