@@ -45,7 +45,7 @@ class Part:
         parts = urlsplit(found[1])
         return f"{parts.path}?{parts.query}"
 
-    def wait_started(self, seconds: float = 60) -> None:
+    def wait_started(self, seconds: float = 150) -> None:
         """Until it tells that it is ready, and a part with pages its link."""
         assert self.process.stdout is not None
         deadline, wanted = time.monotonic() + seconds, _LINK if self.role == "ui" else _READY
