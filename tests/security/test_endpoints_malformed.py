@@ -147,6 +147,12 @@ def test_the_checks_see_a_500_html_and_a_trace() -> None:
             _checked(status, headers, body, "")
 
 
+LENGTHS = (b"4", b"0", b"9" * 30, b"-1", b"+5", b"5, 6", b"0x10", b"", b"5\r\ncontent-length: 6")
+CODINGS = (b"chunked, chunked", b"gzip, chunked", b"identity", b"chunked\x00", b"x" * 999)
+CHUNKS = (b"zz\r\n{}\r\n", b"-1\r\n", b"f" * 18 + b"\r\n{}", b"2\r\n{}x", b"2;a=" + b"b" * 9000)
+METHODS = (b"TRACE", b"CONNECT", b"BREW", b"post", b"PRI", b"OPTIONS", b"DELETE", b"P\x00ST", b"")
+
+
 class Raw:
     """Requests as bytes that no client library would send; each asks for the connection's end."""
 
@@ -171,7 +177,7 @@ class Raw:
             for target in targets:
                 kinds = [*self.heads(target), *self.bodies(target), *self.targets(target)]
                 self.chance.shuffle(kinds)
-                yield from kinds[: len(kinds) if DEEP else RAW // len(targets) + 1]
+                yield from kinds[: RAW // len(targets) + 1]
 
     def heads(self, target: bytes) -> Iterator[bytes]:
         for host in (b"a/b?c#d", b"evil.example", b"", b"127.0.0.1@evil", b"\xff\xfe", b"x" * 9000,
@@ -180,35 +186,13 @@ class Raw:
         yield self.head(b"GET", target, b"host: evil.example")
         yield b"GET " + target + b" HTTP/1.1\r\nconnection: close\r\n\r\n"
         smuggled = b"0\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: " + self.host + b"\r\n\r\n"
-        for length in (
-            b"4",
-            b"0",
-            b"9" * 30,
-            b"-1",
-            b"+5",
-            b"5, 6",
-            b"0x10",
-            b"",
-            b"5\r\ncontent-length: 6",
-        ):
+        for length in LENGTHS:
             size = b"content-length: " + length
             yield self.head(b"POST", target, size, b"transfer-encoding: chunked") + smuggled
             yield self.head(b"POST", target, size) + b"{}"
-        for coding in (
-            b"chunked, chunked",
-            b"gzip, chunked",
-            b"identity",
-            b"chunked\x00",
-            b"x" * 999,
-        ):
+        for coding in CODINGS:
             yield self.head(b"POST", target, b"transfer-encoding: " + coding) + smuggled
-        for chunk in (
-            b"zz\r\n{}\r\n",
-            b"-1\r\n",
-            b"ffffffffffffffffff\r\n{}",
-            b"2\r\n{}x",
-            b"2;a=" + b"b" * 9000,
-        ):
+        for chunk in CHUNKS:
             yield self.head(b"POST", target, b"transfer-encoding: chunked") + chunk
         yield self.head(b"POST", target, b"x: " + b"a" * 65_536)
         yield self.head(b"POST", target, *(b"x%d: y" % n for n in range(5000)))
@@ -219,17 +203,7 @@ class Raw:
                      b"idempotency-key: \x7f\xff", b"idempotency-key: " + b"k" * 256, b"idempotency-key:",
                      b"authorization: Basic eDp5", b"authorization: Bearer x", b"x-request-id: <b>"):  # fmt: skip
             yield self.post(target, b'{"messages": []}', line)
-        for method in (
-            b"TRACE",
-            b"CONNECT",
-            b"BREW",
-            b"post",
-            b"PRI",
-            b"OPTIONS",
-            b"DELETE",
-            b"P\x00ST",
-            b"",
-        ):
+        for method in METHODS:
             yield self.head(method, target)
         yield b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
         yield b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(60)
