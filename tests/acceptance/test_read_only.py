@@ -42,7 +42,7 @@ exec setpriv --reuid {user} --regid {user} --clear-groups --bounding-set=-all --
 WAY = """
 set -e
 ! touch ./here 2> /dev/null
-! touch /root/here 2> /dev/null
+! touch /usr/here 2> /dev/null
 grep -q 'CapEff:.0000000000000000' /proc/self/status
 stone="python -m app.cli.main"
 $stone up --port 0 > /tmp/said & server=$!

@@ -32,8 +32,9 @@ from fastapi import Request
 from app.opening import open_database
 from app.server.binding import bind
 from app.server.main import build
-from app.server.run import _lifespan
+from app.server.run import _Ending, _lifespan
 from core.settings import Settings
+from serving.live import Live
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from prompts.content import MessageTemplate
 from prompts.template import renderer
@@ -41,7 +42,8 @@ from prompts.template import renderer
 listener = bind("127.0.0.1", 0)
 port = listener.getsockname()[1]
 settings = Settings(data_dir=Path(sys.argv[1]), database_url=None, port=port)
-api = build(_lifespan(open_database(settings), []), workspace=False)
+database = open_database(settings)
+api = build(_lifespan(database, [], Live(database), _Ending()), workspace=False)
 
 def page(source: str) -> str:  # a thread of the server's pool, as a page has one
     message = MessageTemplate(role="user", content=source)

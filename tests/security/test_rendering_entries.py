@@ -9,20 +9,31 @@ import pytest
 from typer.testing import CliRunner
 
 from app.cli.main import app
+from app.workspace.components.snippets import example
+from connectors.connections import Connections
+from core.clock import utcnow
 from core.database import Database
+from core.errors import PromptstoneError
 from evalsets.runs.cell_detail import cell_detail
 from evalsets.runs.exports import export_run
 from evalsets.runs.service import RunRequest, plan
 from prompts.content import MessageTemplate, PromptContent, Variable
 from prompts.template import TemplateError, renderer
+from serving import judging, portable
+from serving.lookup import need_app
+from serving.service import save_operations
+from serving.settings import JudgedSample, Operations
 from tests.prompts.hostile import ESCAPES
 from tests.prompts.test_hostile import PACKAGES, ROOT, Trap, trap
+from tests.support.apps import manifest_of
+from tests.support.apps_server import apps_server
 from tests.support.running import add_cases, add_prompt, begin, cell_rows, run_row, work_on
 
 __all__ = ["trap"]
 CALLS = {"renderer", "render_many", "arender_many", "render_content", "check_content"}
 ENTRIES = {
     "app/cli/prompt.py": "promptstone prompt push and render",
+    "app/workspace/components/snippets.py": "the code that calls an app",
     "app/workspace/components/saving.py": "the Save button of the editor",
     "app/workspace/components/trial.py": "the Run button of the editor and its estimate",
     "app/workspace/components/trial_base.py": "what a base is asked for, in the Run panel",
@@ -35,6 +46,12 @@ ENTRIES = {
     "evalsets/runs/worker.py": "starts the renderer's process, renders nothing",
     "prompts/checks.py": "checks before a save",
     "prompts/template.py": "the renderer itself",
+    "serving/judging.py": "the judge of a share of an app's calls",
+    "serving/loaded.py": "what a release asks for, when a process loads it",
+    "serving/making.py": "the kind of a new app",
+    "serving/portable.py": "releases from files",
+    "serving/preparing.py": "calls of apps",
+    "serving/releasing.py": "a draft that becomes a release",
 }
 PAYLOADS = [ESCAPES[at] for at in (0, 9, 40, 75, 80, 90, 100, 115, 130, -1)]
 
@@ -126,6 +143,45 @@ def test_commands(tmp_path: Path, trap: Trap, payloads: list[str]) -> None:
             done = CliRunner().invoke(app, [*data, "prompt", *words])
             assert done.exit_code != 0 or "render" not in words or "{" in done.output
             _check(trap, done.output + str(done.exception), tmp_path)
+
+
+async def test_apps_and_their_judges(tmp_path: Path, trap: Trap, payloads: list[str]) -> None:
+    """Ten payloads as the prompts of apps, as what clients send, as files, and as judges."""
+    answered = 0
+    with apps_server(tmp_path / "data") as server:
+        db = server.database
+        server.app("plain", "{{ topic }}", "user", kind="completion")
+        plain = server.new_key("plain", "plain")
+        for number, payload in enumerate(payloads):
+            name = f"p{number}"
+            said = server.call("/apps/plain/invoke", {"inputs": {"topic": payload}}, key=plain)
+            assert said.json["output"] == payload, "what a client sends is no template"
+            inputs = [variable.model_dump() for variable in _declared(payload)]
+            try:
+                server.app(name, payload, "user", content={"inputs": inputs})
+            except PromptstoneError as error:
+                _check(trap, str(error), tmp_path)
+                continue
+            server.key = server.new_key(name, name)
+            answer = server.chat(name)
+            _check(trap, answer.body.decode(), tmp_path)
+            answered += answer.status in (200, 422)
+            called = example(name, manifest_of(db, name))
+            with db.read_scope() as session:
+                file = portable.export(session, name, "latest")
+            with db.session_scope("t") as session:
+                portable.take(session, portable.read_file(file), f"again-{name}")
+            server.key = server.new_key(f"again-{name}", f"again-{name}")
+            again = server.chat(f"again-{name}@1")
+            with db.session_scope("t") as session:
+                sample = JudgedSample(model="echo", share=1.0, rubric=payload)
+                save_operations(session, "plain", Operations(judged=sample))
+            with db.read_scope() as session:
+                work = judging.work_of(session, db, need_app(session, "plain"), utcnow())
+            async with Connections(db.settings.data) as connections:
+                judged = work and await judging.ask(connections, work)
+            _check(trap, f"{called} {again.body.decode()} {judged}", tmp_path)
+    assert answered >= 5, "the payloads of the others were refused before they answered"
 
 
 def _check(trap: Trap, shown: str, folder: Path) -> None:

@@ -6,7 +6,7 @@ from itertools import product
 
 import pytest
 from pydantic import ValidationError
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 from sqlmodel import select
 
 from core.audit import rows, verify
@@ -53,18 +53,12 @@ def live(db: Database):
 def dump(db: Database) -> str:
     """Every value of every column of every table, and what SQLite has in its files."""
     with db.reader.connect() as connection:
-        names = [row.name for row in _tables(connection)]
+        names = inspect(connection).get_table_names()
         found = "".join(repr(connection.execute(text(f'SELECT * FROM "{n}"')).all()) for n in names)
     if db.is_sqlite:
         for file in db.settings.data.glob("promptstone.db*"):
             found += file.read_bytes().decode("latin-1")
     return found
-
-
-def _tables(connection):
-    from core.database import Base
-
-    return Base.metadata.sorted_tables
 
 
 def test_a_key_is_256_random_bits_and_found_by_its_hash(apps: Database) -> None:
