@@ -10,7 +10,7 @@ from typing import Any
 from connectors.connections import Connections
 from connectors.wire import ChatError
 from core.database import Database
-from core.errors import Invalid, PromptstoneError
+from core.errors import Invalid, PromptstoneError, Unavailable
 from serving.asking import Opened, ask, must_wait, open_stream
 from serving.bodies import Asked, Turn
 from serving.calls import Call, new_call, upstream_error
@@ -24,6 +24,8 @@ from serving.preparing import guard_request, messages_of
 from serving.recorder import Recorder
 from serving.turns import Turns
 
+MOST_AT_ONCE = 1_000
+"""Calls of a process under way; one more is refused at once, so that those that run can end."""
 _DEFAULT_OUTPUT = 256
 _NANO = Decimal(10**9)
 
@@ -70,6 +72,11 @@ class Answering:
         self, request_id: str, ref: str, asked: Asked, key: LiveKey | None, user: str | None = None
     ) -> Call:
         """Find the release that `ref` means for this caller; raises NotFound or Unavailable."""
+        if len(self._under_way) >= MOST_AT_ONCE:
+            raise Unavailable(
+                f"The server answers {MOST_AT_ONCE:,} calls already. Try again in a second.",
+                code="overloaded",
+            )
         sticky = asked.user or user or asked.conversation or request_id
         chosen = await self.live.find(ref, key, sticky)
         release = await self.live.release(chosen.app, chosen.number)

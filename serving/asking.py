@@ -1,18 +1,22 @@
 """Models of a release asked in their order, and what is done with an answer before it is given."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, TypeVar
 
 from connectors.connections import Connections
 from connectors.upstream import Upstream
-from connectors.wire import ChatAnswer, ChatError, ChatFailure, ChatRequest, Message, failure
+from connectors.wire import ChatAnswer, ChatError, ChatRequest, Message, failure
 from core.errors import Unavailable
 from serving.calls import Call, upstream_error
 from serving.guarding import apply, holds_back, schema_problem
 from serving.guards import SchemaGuard
 from serving.loaded import LoadedDoor
 from serving.preparing import blocked
+from serving.records import Step
+
+_Found = TypeVar("_Found")
 
 
 class Answer(NamedTuple):
@@ -45,62 +49,53 @@ def must_wait(call: Call) -> bool:
 async def ask(connections: Connections, call: Call, messages: Sequence[Message]) -> Answer:
     """The answer of the first model that gives one, checked and guarded. Raises as clients are
     told."""
-    door, answer = await _first_answer(connections, call, messages)
+
+    async def once(door: LoadedDoor, kind: str) -> tuple[LoadedDoor, ChatAnswer]:
+        return door, await _one(connections, call, door, messages, kind)
+
+    door, answer = await _first(call, once)
     answer = await _valid(connections, call, door, messages, answer)
     return Answer(_guarded(call, answer.text), answer)
 
 
-class _Asked(NamedTuple):
-    door: LoadedDoor
-    answer: ChatAnswer
-
-
-async def _first_answer(
-    connections: Connections, call: Call, messages: Sequence[Message]
-) -> _Asked:
+async def _first(call: Call, once: Callable[[LoadedDoor, str], Awaitable[_Found]]) -> _Found:
+    """What the first model that answers gives; `once` asks one, as a step of a kind."""
     last: ChatError | None = None
     for at, door in enumerate(call.release.doors):
         try:
-            answer = await _one(connections, call, door, messages, "fallback" if at else "call")
+            found = await once(door, "fallback" if at else "call")
         except ChatError as error:
             last = error
             continue
-        _note_model(call, door, at)
-        return _Asked(door, answer)
-    raise _no_answer(call, last)
+        call.record.model = door.target.name
+        call.record.fallback = at > 0
+        return found
+    if last is None:
+        raise Unavailable("This app has no model. Make a new release with one.")
+    raise upstream_error(last, call.id)
+
+
+@contextmanager
+def _step(call: Call, door: LoadedDoor, kind: str) -> Iterator[Step]:
+    """A step that asks a model; its trouble stands in the trace."""
+    with call.step(kind, door.target.name) as step:
+        try:
+            if door.refused is not None:
+                raise ChatError(failure("auth", door.refused))
+            yield step
+        except ChatError as error:
+            step.detail = {"error": error.failure.message}
+            raise
 
 
 async def _one(
     connections: Connections, call: Call, door: LoadedDoor, messages: Sequence[Message], kind: str
 ) -> ChatAnswer:
-    with call.step(kind, door.target.name) as step:
-        if door.refused is not None:
-            step.detail = {"error": door.refused}
-            raise ChatError(_refused(door.refused))
-        try:
-            connector = connections.connector(door.target)
-            answer = await connector.chat(request_of(call, door, messages))
-        except ChatError as error:
-            step.detail = {"error": error.failure.message}
-            raise
+    with _step(call, door, kind) as step:
+        answer = await connections.connector(door.target).chat(request_of(call, door, messages))
         step.detail = {"tokens": [answer.usage.input_tokens, answer.usage.output_tokens]}
     call.took(answer.usage, door.price)
     return answer
-
-
-def _refused(why: str) -> ChatFailure:
-    return failure("auth", why)
-
-
-def _note_model(call: Call, door: LoadedDoor, at: int) -> None:
-    call.record.model = door.target.name
-    call.record.fallback = at > 0
-
-
-def _no_answer(call: Call, last: ChatError | None) -> Exception:
-    if last is None:
-        return Unavailable("This app has no model. Make a new release with one.")
-    return upstream_error(last, call.id)
 
 
 async def _valid(
@@ -183,29 +178,11 @@ def _guarded(call: Call, text: str) -> str:
 
 async def open_stream(connections: Connections, call: Call, messages: Sequence[Message]) -> Opened:
     """A stream that has begun to speak; another model is tried until then, and never after."""
-    last: ChatError | None = None
-    for at, door in enumerate(call.release.doors):
-        try:
-            opened = await _begun(connections, call, door, messages, "fallback" if at else "call")
-        except ChatError as error:
-            last = error
-            continue
-        _note_model(call, door, at)
-        return opened
-    raise _no_answer(call, last)
 
+    async def once(door: LoadedDoor, kind: str) -> Opened:
+        with _step(call, door, kind):
+            request = request_of(call, door, messages)
+            stream = connections.stream(door.target, request, id=call.id, model=call.ref)
+            return Opened(await stream, door)
 
-async def _begun(
-    connections: Connections, call: Call, door: LoadedDoor, messages: Sequence[Message], kind: str
-) -> Opened:
-    with call.step(kind, door.target.name) as step:
-        if door.refused is not None:
-            step.detail = {"error": door.refused}
-            raise ChatError(_refused(door.refused))
-        request = request_of(call, door, messages)
-        try:
-            upstream = await connections.stream(door.target, request, id=call.id, model=call.ref)
-        except ChatError as error:
-            step.detail = {"error": error.failure.message}
-            raise
-    return Opened(upstream, door)
+    return await _first(call, once)

@@ -16,8 +16,9 @@ from core.errors import Conflict, Invalid
 from serving.models import IdempotentCall
 
 KEPT = timedelta(days=1)
-LONGEST = timedelta(minutes=15)
-"""After so long a call that has not ended is taken for dead: its process was killed."""
+SILENT = timedelta(seconds=45)
+"""After so long a call of which nothing is heard is taken for dead: its process was killed."""
+RENEW_SECONDS = 15.0
 _TOKEN = re.compile(r"[\x21-\x7e]{1,255}")
 
 
@@ -65,7 +66,7 @@ def claim(
         )
     if row.status is not None and age <= KEPT:
         return Stored(row.status, row.media or "", row.body or "", row.request_id)
-    if row.status is None and age <= LONGEST:
+    if row.status is None and age <= SILENT:
         raise _running()
     row.body_hash, row.status, row.body = body_hash, None, None
     row.request_id, row.at = request_id, utcnow()
@@ -79,6 +80,15 @@ def _running() -> Conflict:
         "A call with this Idempotency-Key is still running. Ask again when it has ended.",
         code="idempotency_running",
     )
+
+
+def renew(session: Session, key_id: str, token: str, request_id: str) -> None:
+    """Say that a call still runs; every RENEW_SECONDS while it does."""
+    row = session.get(IdempotentCall, (key_id, token))
+    if row is not None and row.request_id == request_id and row.status is None:
+        row.at = utcnow()
+        session.add(row)
+        session.flush()
 
 
 def store(session: Session, key_id: str, token: str, answer: Stored) -> None:

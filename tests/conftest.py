@@ -15,6 +15,7 @@ import pytest
 from core.database import Database
 from core.migrate import migrate
 from core.settings import Settings
+from tests.support.forked import Forking
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "hyp"))
 
@@ -40,6 +41,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def data_dir(tmp_path: Path) -> Path:
     """A fresh data folder."""
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="session")
+def forking() -> Iterator[Forking]:
+    """Where commands run: a process that has imported already."""
+    found = Forking()
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import os
+import resource
 import signal
 import socket
 import threading
@@ -34,12 +35,14 @@ from serving.live import Live
 _IN_FLIGHT_SECONDS = 10.0
 """Calls of apps and of pages that are under way at a signal have so long, together."""
 _CHILD_SECONDS = 11.0
+_FILES = 16_384
 _LAST_SECONDS = 11.5
 """Whatever still hangs so long after a signal is given up: the exit comes within 12 s."""
 
 
 def serve(settings: Settings, role: str, listener: socket.socket, url: str) -> int:
     """Serve on a bound socket until SIGTERM or SIGINT; returns the exit status."""
+    _allow_many_files()
     database = prepare(settings)
     workspace = role in ("all", "ui")
     if workspace:
@@ -58,6 +61,14 @@ def serve(settings: Settings, role: str, listener: socket.socket, url: str) -> i
     server.run([listener])
     database.close()
     return 0 if server.started else 1
+
+
+def _allow_many_files() -> None:
+    """A call holds two sockets, and many systems let a process have 1,024 unless it asks."""
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(most[1], _FILES) if most[1] != resource.RLIM_INFINITY else _FILES
+    if most[0] != resource.RLIM_INFINITY and most[0] < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most[1]))
 
 
 def _worker(settings: Settings) -> Child:

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from connectors.connections import Connections
 from core.clock import utcnow
 from core.database import Database
+from core.duty import Duty
 
 if TYPE_CHECKING:
     from serving.judging import Judged, Work
@@ -37,7 +38,11 @@ class _Round:
 
 
 async def keep_watching(database: Database, stop: asyncio.Event) -> None:
-    """Do all rounds until `stop` is set; the trouble of one holds up no other."""
+    """Do all rounds until `stop` is set; the trouble of one holds up no other.
+
+    Of several workers one does them: two would pay a judge twice.
+    """
+    duty = Duty(database, "watching")
     async with Connections(database.settings.data) as connections:
         watch = _Watch(database, connections)
         rounds = [
@@ -51,14 +56,16 @@ async def keep_watching(database: Database, stop: asyncio.Event) -> None:
         while not stop.is_set():
             for one in rounds:
                 if time.monotonic() >= one.due and not stop.is_set():
-                    await _done(one)
+                    await _done(one, duty)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), _TICK)
+    await asyncio.to_thread(duty.leave)
 
 
-async def _done(one: _Round) -> None:
+async def _done(one: _Round, duty: Duty) -> None:
     try:
-        await one.do()
+        if await asyncio.to_thread(duty.is_mine):
+            await one.do()
     except Exception:
         log.exception("a round of watching failed; it is done again later")
     one.due = time.monotonic() + one.seconds

@@ -81,6 +81,7 @@ def one(name: str) -> None:
         _settings(model)
         with access.reading() as session:
             used = uses.runs_of_model(session, name)[:10]
+        uses.apps_links("model", name)
         if used:
             st.subheader(t("models.used"), anchor=False)
             for run in used:

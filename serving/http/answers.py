@@ -4,11 +4,14 @@ The work is done when the server sends the answer, because only there a client's
 """
 
 import asyncio
+import contextlib
 import hashlib
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import orjson
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -25,6 +28,8 @@ from serving.keys import LiveKey
 
 _JSON = "application/json"
 _EVENTS = "text/event-stream; charset=utf-8"
+
+log = logging.getLogger("promptstone.serving")
 
 Headers = list[tuple[bytes, bytes]]
 Shape = Callable[[Call, Whole], dict[str, Any]]
@@ -52,6 +57,7 @@ class CallAnswer(Response):
         self._result_event = result_event
         self._headers: Headers = []
         self._token: str | None = None
+        self._renewing: asyncio.Task[None] | None = None
         self.started = False
         self._streams = False
         self._call: Call | None = None
@@ -73,9 +79,16 @@ class CallAnswer(Response):
             # The server is stopped, and has waited for this call as long as it does.
             await self._release(request_id)
             await self._refuse(_stopped(), send)
-        except BaseException:
+        except BaseException as error:
             await self._release(request_id)
-            raise
+            if not self._streams or not isinstance(error, Exception):
+                raise
+            # The status is sent already: a client in the middle of a stream is told by an event.
+            log.exception("the call %s failed in its stream", request_id)
+            await self._refuse(_unforeseen(request_id), send)
+        finally:
+            if self._renewing is not None:
+                self._renewing.cancel()
 
     async def _answer(self, raw: bytes, request_id: str, receive: Receive, send: Send) -> None:
         """Make the call, and end it as soon as the client goes away."""
@@ -167,7 +180,7 @@ class CallAnswer(Response):
             await send({"type": "http.response.body", "body": event})
         if self.started:
             return
-        if isinstance(error, RateLimited):
+        if isinstance(error, RateLimited) or error.code == "overloaded":
             seconds = getattr(error, "retry_after", None) or 1
             self._headers.append((b"retry-after", str(max(1, round(seconds))).encode()))
             self._headers += getattr(error, "headers", ())
@@ -184,6 +197,7 @@ class CallAnswer(Response):
         stored = await asyncio.to_thread(self._claim, checked, digest, request_id)
         if stored is None:
             self._token = checked
+            self._renewing = asyncio.create_task(self._renew(request_id))
             return False
         self._headers.append((b"idempotent-replayed", b"true"))
         await self._send(stored.status, stored.media, stored.body.encode(), send)
@@ -192,6 +206,14 @@ class CallAnswer(Response):
     def _claim(self, token: str, digest: str, request_id: str) -> Stored | None:
         with self._serving.database.session_scope(f"key:{self._key.id}") as session:
             return idempotency.claim(session, self._key.id, token, digest, request_id)
+
+    async def _renew(self, request_id: str) -> None:
+        token = self._token or ""
+        while True:
+            await asyncio.sleep(idempotency.RENEW_SECONDS)
+            with contextlib.suppress(SQLAlchemyError):  # the next time is soon enough
+                await asyncio.to_thread(self._write, lambda s: idempotency.renew(
+                    s, self._key.id, token, request_id))  # fmt: skip
 
     async def _store(self, answer: Stored) -> None:
         if self._token is not None:
@@ -208,6 +230,13 @@ class CallAnswer(Response):
     def _write(self, change: Callable[..., None]) -> None:
         with self._serving.database.session_scope(f"key:{self._key.id}") as session:
             change(session)
+
+
+def _unforeseen(request_id: str) -> Unavailable:
+    return Unavailable(
+        f"The answer could not be given to its end. Try again; the call is {request_id}.",
+        code="internal",
+    )
 
 
 def _stopped() -> Unavailable:

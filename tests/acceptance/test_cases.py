@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import Shell
+from tests.support.shell import Shell
 
 TWO = """---
 name: two

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import Shell, add_model
+from tests.acceptance.conftest import add_model
+from tests.support.shell import Shell
 from tests.support.witness import Witness
 
 ASK = ("--prompt", "ask", "--dataset", "cases")

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from tests.acceptance.conftest import Shell
+from tests.support.shell import Shell
 
 
 @pytest.fixture(scope="module")

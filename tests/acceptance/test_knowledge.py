@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Shell
+from tests.support.shell import Shell
 
 DOCUMENTS = {
     "cats.md": "# Cats\n\nCats sleep for most of the day.\n\n## Food\n\nA cat eats fish.\n",

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import Shell
+from tests.support.shell import Shell
 
 ARM = "ask@1 | echo"
 

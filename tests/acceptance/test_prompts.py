@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.acceptance.conftest import Shell
+from tests.support.shell import Shell
 
 
 @pytest.mark.parametrize("name", ["news", "新闻/摘要_1.b-2", "été", "हिन्दी/नाम", "x" * 128])

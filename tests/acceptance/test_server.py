@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Shell, add_model
+from tests.acceptance.conftest import add_model
 from tests.support.forked import Forking
 from tests.support.serving import Up, alive, serving, start
+from tests.support.shell import Shell
 from tests.support.witness import Witness
 
 SLOW = ("--prompt", "ask", "--dataset", "cases", "--model", "slow", "--no-cache")
@@ -20,7 +21,7 @@ def served(
     tmp_path_factory: pytest.TempPathFactory, forking: Forking, provider: Witness
 ) -> Iterator[tuple[Shell, Up]]:
     data: Path = tmp_path_factory.mktemp("served")
-    shell = Shell(data, tmp_path_factory.mktemp("files"), forking)
+    shell = Shell(data, forking, tmp_path_factory.mktemp("files"))
     shell("prompt", "push", shell.write("ask.txt", "About {{ topic }}"))
     rows = "".join(f"topic {n}\n" for n in range(12))
     shell("dataset", "push", "cases", shell.write("c.csv", "topic\n" + rows))

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.acceptance.conftest import Shell, add_model
+from tests.acceptance.conftest import add_model
 from tests.support.forked import Forking
+from tests.support.shell import Shell
 from tests.support.witness import Witness
 
 SHORT = """---
@@ -120,7 +121,7 @@ def test_a_backup_holds_all_of_it(shell: Shell, trip: dict[str, Any], forking: F
                                   tmp_path: Path) -> None:  # fmt: skip
     run = trip["run"]["id"]
     shell("backup", tmp_path / "all.backup")
-    other = Shell(tmp_path / "restored", tmp_path, forking)
+    other = Shell(tmp_path / "restored", forking, tmp_path)
     other("restore", tmp_path / "all.backup")
     assert other.json("run", "show", run) == shell.json("run", "show", run)
     assert other.cells(run) == shell.cells(run)

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.acceptance.conftest import Shell
 from tests.support.forked import Forking
+from tests.support.shell import Shell
 
 
 @pytest.mark.parametrize(
@@ -54,4 +54,4 @@ def test_a_metadata_address_is_never_reached(shell: Shell) -> None:
 def test_a_folder_that_cannot_be_is_a_sentence(tmp_path: Path, forking: Forking) -> None:
     (tmp_path / "file").write_text("x")
     for folder in (tmp_path / "file", tmp_path / "file" / "below"):
-        assert "--data-dir" in Shell(folder, tmp_path, forking).error("model", "list")
+        assert "--data-dir" in Shell(folder, forking, tmp_path).error("model", "list")

@@ -6,7 +6,6 @@ import re
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from core.migrate import migrate
 from core.settings import Settings
 from tests.support.forked import Forking
 from tests.support.serving import COMMAND, command
+from tests.support.shell import Shell
 
 PROMPT = """---
 name: news/summary
@@ -32,44 +32,6 @@ Be brief.
 user:
 Sum up {{ topic }} in {{ words }} words.
 """
-
-
-class Shell:
-    """One data folder and what is typed at it."""
-
-    def __init__(self, data: Path, forking: Forking) -> None:
-        self.data = data
-        self.forking = forking
-
-    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        """The command to its end, whatever it is."""
-        return self.forking.run(self.data, *arguments, **environment)
-
-    def __call__(self, *arguments: str, status: int = 0, **environment: str) -> str:
-        """stdout of a command that ends with `status`."""
-        found = self.run(*arguments, **environment)
-        assert found.returncode == status, (arguments, found.returncode, found.stdout, found.stderr)
-        return found.stdout
-
-    def json(self, *arguments: str, status: int = 0) -> Any:
-        """The document that `--json` prints."""
-        return json.loads(self(*arguments, "--json", status=status))
-
-    def error(self, *arguments: str, status: int = 1, **environment: str) -> str:
-        """stderr of a command that fails."""
-        found = self.run(*arguments, **environment)
-        assert found.returncode == status, (arguments, found.returncode, found.stderr)
-        assert found.stdout == ""
-        assert "Traceback" not in found.stderr
-        return found.stderr
-
-
-@pytest.fixture(scope="module")
-def forking() -> Iterator[Forking]:
-    """Where the commands run."""
-    found = Forking()
-    yield found
-    found.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,21 +2,12 @@
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.app.test_cli import Shell
 from tests.support.forked import Forking
-
-
-@pytest.fixture(scope="module")
-def forking() -> Iterator[Forking]:
-    """Where the commands run."""
-    found = Forking()
-    yield found
-    found.close()
+from tests.support.shell import Shell
 
 
 @pytest.fixture(scope="module")

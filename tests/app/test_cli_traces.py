@@ -1,7 +1,7 @@
 """`trace`, `dataset from-run` and `from-traces` as a user types them."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from subprocess import CompletedProcess
 
@@ -19,13 +19,6 @@ from tests.support.runs_factory import make_run
 
 NOW = utcnow()
 Run = Callable[..., CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def forking() -> Iterator[Forking]:
-    found = Forking()
-    yield found
-    found.close()
 
 
 @pytest.fixture

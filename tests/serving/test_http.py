@@ -1,13 +1,16 @@
 """Published apps over HTTP: the real SDK, OpenAI's shapes, errors that say what to do."""
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import openai
 import pytest
 
-from serving import aliases
+from serving import aliases, answering, chunks, idempotency
 from serving.key_forms import KeyCreate
 from serving.keys import create_key
 from serving.traces import get_trace
@@ -324,3 +327,63 @@ def test_a_failed_call_can_be_made_again_under_its_key(api: AppsServer, upstream
             headers={"idempotency-key": "k-2"},
         ).status == 503  # fmt: skip
     assert upstream.counts("r500").requests == 2
+
+
+def test_a_call_whose_process_was_killed_frees_its_idempotency_key(
+    api: AppsServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(idempotency, "SILENT", timedelta(seconds=0.5))
+    monkeypatch.setattr(idempotency, "RENEW_SECONDS", 0.1)
+    (key_id,) = (one.id for one in api.live._view.keys.values() if one.name == "all")
+    body = {"model": "slow", "messages": [{"role": "user", "content": "x"}]}
+    raw = json.dumps(body).encode()
+    digest = hashlib.sha256(b"/v1/chat/completions\0" + raw).hexdigest()
+    with api.database.session_scope("t") as session:  # what a killed process leaves
+        assert idempotency.claim(session, key_id, "k-3", digest, "dead") is None
+    header = {"idempotency-key": "k-3"}
+    held = api.call("/v1/chat/completions", raw, headers=header)
+    assert (held.status, held.error["code"]) == (409, "idempotency_running")
+    time.sleep(0.5)
+    assert api.call("/v1/chat/completions", raw, headers=header).status == 200
+
+
+def test_a_long_call_keeps_its_idempotency_key(api: AppsServer, monkeypatch: pytest.MonkeyPatch):
+    """The control: what still runs is not taken for dead."""
+    monkeypatch.setattr(idempotency, "SILENT", timedelta(seconds=0.15))
+    monkeypatch.setattr(idempotency, "RENEW_SECONDS", 0.02)
+    body = {"model": "slow", "messages": [{"role": "user", "content": "y"}]}
+    header = {"idempotency-key": "k-4"}
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(api.call, "/v1/chat/completions", body, headers=header)
+        time.sleep(0.25)
+        again = api.call("/v1/chat/completions", body, headers=header)
+        assert (first.result().status, again.status) == (200, 409)
+
+
+def test_beyond_what_a_process_can_answer_it_says_so_at_once(
+    api: AppsServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(answering, "MOST_AT_ONCE", 3)
+    with ThreadPoolExecutor(12) as pool:
+        began = time.monotonic()
+        found = list(pool.map(lambda _: api.chat("slow"), range(12)))
+    busy = [one for one in found if one.status == 503]
+    assert {one.status for one in found} == {200, 503}
+    assert len(busy) >= 6
+    assert {one.error["code"] for one in busy} == {"overloaded"}
+    assert all(one.headers["retry-after"] == "1" for one in busy)
+    assert time.monotonic() - began < 5
+    assert api.chat("slow").status == 200
+
+
+def test_a_fault_of_ours_in_a_stream_is_an_error_event(
+    api: AppsServer, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(chunks, "usage_chunk", lambda call: 1 // 0)
+    answer = api.chat("chat", "one two", stream=True, stream_options={"include_usage": True})
+    assert answer.status == 200
+    events = [line[6:] for line in answer.body.decode().split("\n") if line.startswith("data: ")]
+    assert json.loads(events[-1])["error"]["code"] == "internal"
+    assert len(events) > 2
+    assert b"[DONE]" not in answer.body
+    assert b"division" not in answer.body

@@ -1,14 +1,17 @@
-"""Which runs used an object."""
+"""Which runs and apps use an object."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import streamlit as st
 from sqlalchemy import String, cast
 from sqlmodel import Session, col, select
 
-from app.workspace.components import numbers, states, table, url
-from app.workspace.strings import raw
+from app.workspace.components import access, numbers, states, table, url
+from app.workspace.components.plain import plain
+from app.workspace.strings import raw, t
 from evalsets.models import Run
+from serving.uses import Part, apps_using
 
 _LOOK_BACK = 200
 
@@ -71,3 +74,17 @@ def runs_table(key: str, runs: Sequence[Run], alt: str) -> None:
     ]
     columns = {name: raw(f"columns.{name}") for name in ("name", "arms", "state", "when")}
     table.catalogue(key, rows, columns, alt=alt, opens=lambda row: url.leave("runs", id=row["id"]))
+
+
+def apps_links(part: Part, name: str) -> None:
+    """Links to the apps that use an object, with where they do; nothing when none does."""
+    with access.reading() as session:
+        found = apps_using(session, part, name)
+    if not found:
+        return
+    st.subheader(t("uses.apps"), anchor=False)
+    for use in found:
+        where = [raw("uses.draft")] if use.draft else []
+        where = [raw("uses.live", aliases=", ".join(use.live)), *where] if use.live else where
+        label = f"{use.app} · {' · '.join(where)}"
+        url.link("apps", plain(label), ":material/rocket_launch:", id=use.app)

@@ -41,6 +41,7 @@ def draw(seen: View) -> None:
         _difference(seen, found)
     with access.reading() as session:
         used = uses.runs_of_base(session, seen.base.id)
+    uses.apps_links("base", seen.base.name)
     if used:
         st.subheader(t("knowledge.used"), anchor=False)
         uses.runs_table("base_used", used[: table.PAGE], raw("knowledge.used"))

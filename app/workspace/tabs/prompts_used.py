@@ -1,4 +1,4 @@
-"""Where a prompt is used: its runs, newest first."""
+"""Where a prompt is used: by apps, and in its runs, newest first."""
 
 import streamlit as st
 
@@ -10,6 +10,7 @@ from prompts.models import PromptPublic
 def draw(version: PromptPublic) -> None:
     with access.reading() as session:
         found = uses.runs_of_prompt(session, version.name)
+    uses.apps_links("prompt", version.name)
     if not found:
         st.caption(t("prompts.unused_yet"))
         return
