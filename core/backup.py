@@ -15,14 +15,17 @@ from pathlib import Path
 from typing import IO
 
 from pydantic import BaseModel, ValidationError
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, delete, inspect
 from sqlalchemy.schema import Table
+from sqlmodel import col
 
 from core.clock import utcnow
 from core.database import Base, Database
 from core.errors import Conflict, Invalid
 from core.migrate import alembic_config, current_revision, known_revisions, migrate
+from core.models import Setting
 from core.portable import TableNote, advance_sequences, dump, load
+from core.workspace_settings import INSTALLATION
 
 FORMAT = 1
 _KEY = "secret.key"
@@ -99,6 +102,7 @@ def restore(database: Database, file: Path) -> BackupNote:
             for found in note.tables:
                 with archive.open(f"{found.name}.jsonl") as lines:
                     load(connection, found, lines)
+            connection.execute(delete(Setting).where(col(Setting.key) == INSTALLATION))
             advance_sequences(connection)
             if note.key:
                 _write_key(database.settings.key_path, _key_of(archive))

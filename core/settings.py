@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import Annotated
 from urllib.parse import quote
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import Invalid, Unavailable
 
 _ADDRESS = re.compile(r"(https?://[^/?#@\s]+)/?")
+_LIKE = {"public_url": "https://prompts.example.com", "chroma_url": "http://127.0.0.1:8000"}
 
 
 class Settings(BaseSettings):
@@ -48,6 +49,9 @@ class Settings(BaseSettings):
     chroma_from: int = Field(
         default=100_000, description="chunks from which a base is searched through Chroma", ge=1
     )
+    chroma_url: str | None = Field(
+        default=None, description="Chroma server that all processes share, instead of own files"
+    )
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod
@@ -56,14 +60,14 @@ class Settings(BaseSettings):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
-    @field_validator("public_url")
+    @field_validator("public_url", "chroma_url")
     @classmethod
-    def _an_address(cls, value: str | None) -> str | None:
+    def _an_address(cls, value: str | None, field: ValidationInfo) -> str | None:
         if value is None:
             return None
         found = _ADDRESS.fullmatch(value)
         if found is None:
-            raise ValueError("it is not like https://prompts.example.com")
+            raise ValueError(f"it is not like {_LIKE[str(field.field_name)]}")
         return found[1]
 
     def as_environment(self) -> dict[str, str]:

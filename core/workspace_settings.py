@@ -7,6 +7,9 @@ from sqlmodel import Session
 from core.audit import record
 from core.models import Setting
 
+INSTALLATION = "installation"
+"""Key of a random name of this database; a restored copy gets another."""
+
 
 def get_setting(session: Session, key: str, default: Any = None) -> Any:
     """The JSON value of `key`, or `default`."""

@@ -11,7 +11,6 @@ import json
 import shutil
 import threading
 import weakref
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,14 +19,13 @@ from numpy.typing import NDArray
 
 from core.locks import FileLock
 from rag.chroma_process import ChromaProcess, Stopped
+from rag.chroma_rows import CANDIDATES, ChromaRows, ranked
 from rag.vectors import Exact, Mask, Matrix, Ranking
 
 FILES = "chroma"
 SEAL = "seal.json"
-PROBES = 16
+COLLECTION = "chunks"
 UPSERT = 20_000
-# Candidates beyond the depth asked for, so that what HNSW misses or misplaces is not at the top.
-CANDIDATES = 200
 _owners: "weakref.WeakValueDictionary[Path, ChromaDense]" = weakref.WeakValueDictionary()
 _opening = threading.Lock()
 
@@ -43,12 +41,7 @@ class ChromaDense:
         """
         self._folder = folder.resolve()
         self._exact = Exact(matrix)
-        self._matrix = matrix
-        self._ids = [
-            f"{chunk}:{zlib.crc32(vector.tobytes()):08x}"
-            for chunk, vector in zip(chunk_ids, matrix, strict=True)
-        ]
-        self._rows = {name: row for row, name in enumerate(self._ids)}
+        self._rows = ChromaRows(chunk_ids, matrix)
         self._lock = FileLock(self._folder / "owner.lock")
         self._process: ChromaProcess | None = None
         with _opening:
@@ -82,16 +75,15 @@ class ChromaDense:
         process = self._process
         if process is None or among is not None:
             return self._exact.top(query, depth, among)
-        count = min(depth + CANDIDATES, len(self._ids))
+        count = min(depth + CANDIDATES, len(self._rows))
         try:
             names = process.query(query[None, :], count)[0]
-            rows = np.sort(np.array([self._rows[name] for name in names], np.int64))
-        except (Stopped, KeyError):
+        except Stopped:
+            names = None
+        if names is None or self._rows.foreign(names):
             self._stop()
             return self._exact.top(query, depth)
-        scores = self._exact.scores_of(query, rows)
-        order = np.argsort(-scores, kind="stable")[:depth]
-        return Ranking(rows[order], scores[order])
+        return ranked(self._exact, query, self._rows.known(names), depth)
 
     def scores_of(self, query: Matrix, chunks: NDArray[np.int64]) -> NDArray[np.float32]:
         """The cosine of the query with each of `chunks`."""
@@ -106,7 +98,6 @@ class ChromaDense:
                 process = ChromaProcess(files)
                 try:
                     self._fill(process)
-                    self._probe(process)
                 except BaseException:
                     process.end()
                     raise
@@ -115,30 +106,18 @@ class ChromaDense:
                 return
 
     def _fill(self, process: ChromaProcess) -> None:
-        """Let the collection hold exactly these chunks."""
-        there = set(process.ids()) if process.count else set[str]()
-        gone = sorted(there - self._rows.keys())
-        missing = [row for row, name in enumerate(self._ids) if name not in there]
-        if not gone and not missing:
-            return
-        # Without a seal a process killed half-way leaves files that are made anew.
-        (self._folder / SEAL).unlink(missing_ok=True)
+        """Let the collection hold exactly these chunks, and see that it finds them."""
+        there = process.ids() if process.open(COLLECTION).rows else []
+        gone, missing = self._rows.foreign(there), self._rows.without(there)
+        if gone or len(missing):
+            # Without a seal a process killed half-way leaves files that are made anew.
+            (self._folder / SEAL).unlink(missing_ok=True)
         if gone:
             process.delete(gone)
         for start in range(0, len(missing), UPSERT):
-            rows = missing[start : start + UPSERT]
-            process.upsert([self._ids[row] for row in rows], self._matrix[rows])
-
-    def _probe(self, process: ChromaProcess) -> None:
-        """Some chunks must find themselves, or an equal one, first."""
-        if not self._ids:
-            return
-        rows = np.unique(np.linspace(0, len(self._ids) - 1, PROBES).astype(int))
-        for row, names in zip(rows, process.query(self._matrix[rows], 1), strict=True):
-            other = self._rows.get(names[0]) if names else None
-            if other is None or float(self._matrix[other] @ self._matrix[row]) < 0.999:
-                raise Stopped
-        if len(process.ids()) != len(self._ids):
+            self._rows.upsert(process, missing[start : start + UPSERT])
+        found = self._rows.finds(process, np.arange(len(self._rows)))
+        if not found or len(process.ids()) != len(self._rows):
             raise Stopped
 
     def _stop(self) -> None:

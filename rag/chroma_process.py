@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,33 +28,54 @@ class Stopped(Exception):
     """The process ended, fell silent or said nonsense."""
 
 
-class ChromaProcess:
-    """One living Chroma on one folder; every method raises Stopped once it is not."""
+class Opened(NamedTuple):
+    """A collection: how many rows it has, and whether it was made for this asking."""
 
-    def __init__(self, files: Path) -> None:
-        """Waits until the collection is open."""
-        files.mkdir(parents=True, exist_ok=True, mode=0o700)
+    rows: int
+    made: bool
+
+
+class ChromaProcess:
+    """One living Chroma; every method raises Stopped once it is not."""
+
+    def __init__(self, place: Path | str) -> None:
+        """`place`: a folder, or a server's address. Does not wait for Chroma."""
+        home = "/nonexistent"
+        if isinstance(place, Path):
+            place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            home = str(place.parent)
         kept = {name: os.environ[name] for name in ("PATH", "LANG", "TMPDIR") if name in os.environ}
         self._lock = threading.Lock()
         self._child = subprocess.Popen(
-            [sys.executable, "-I", str(WORKER), str(_OURS), str(files)],
+            [sys.executable, "-I", str(WORKER), str(_OURS), str(place)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             bufsize=0,
-            env={**kept, "ANONYMIZED_TELEMETRY": "False", "HOME": str(files.parent)},
+            env={**kept, "ANONYMIZED_TELEMETRY": "False", "HOME": home},
         )
-        with self._lock:
-            try:
-                self.count = int(self._receive(START_SECONDS)["count"])
-            except Stopped:
-                self.end()
-                raise
 
     @property
     def pid(self) -> int:
         """Of the process."""
         return self._child.pid
+
+    def open(self, name: str) -> Opened:
+        """Work on the collection of that name from now on, an empty one if there was none."""
+        found = self._ask({"op": "open", "name": name}, _NOTHING, START_SECONDS)
+        return Opened(int(found["count"]), bool(found["made"]))
+
+    def names(self) -> list[str]:
+        """Of all collections."""
+        return self._ask({"op": "names"}, _NOTHING, START_SECONDS)["names"]
+
+    def drop(self, name: str) -> None:
+        """Delete a collection."""
+        self._ask({"op": "drop", "name": name}, _NOTHING, QUERY_SECONDS)
+
+    def count(self) -> int:
+        """Rows in the collection."""
+        return int(self._ask({"op": "count"}, _NOTHING, QUERY_SECONDS)["count"])
 
     def ids(self) -> list[str]:
         """All ids in the collection."""

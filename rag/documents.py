@@ -10,7 +10,7 @@ from sqlmodel import Session, col
 from core.audit import record
 from core.database import Database
 from core.errors import NotFound
-from rag.loading import drop_index
+from rag.index_home import drop_index
 from rag.models import (
     Chunk,
     ChunkEdit,
@@ -141,14 +141,15 @@ def forget(database: Database, actor: str, kb: str, name: str) -> Removed:
     """Remove a document from every snapshot, with its text, chunks, vectors, edits and marks.
 
     Whoever removes a document means its content: an older snapshot stays searchable, without it.
-    Freed pages of SQLite are overwritten, and its log is emptied.
+    Freed pages of SQLite are overwritten, and its log is emptied. Raises Unavailable, after that,
+    when the Chroma server does not answer: its copy of the vectors goes with the next search.
     """
     with database.session_scope(actor) as session:
         document = find(session, kb, name)
         base = lock(session, document.base_id)
         removed = _forget(session, base, document)
     database.shred()
-    drop_index(database.settings.data, base.id)
+    drop_index(database, base.id)
     return removed
 
 

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rag.chroma_dense import ChromaDense
+from rag.chroma_server import ChromaServed
+from rag.chroma_shared import Place
 from rag.lexical import Lexical
 from rag.terms import unpack
 from rag.vectors import Exact, Mask, Matrix, Ranking, matrix_of
@@ -35,7 +37,7 @@ class IndexRow:
 
 
 class Dense(Protocol):
-    """Ranks chunks by cosine; `Exact` or a Chroma collection."""
+    """Ranks chunks by cosine: `Exact`, Chroma's files of our own, or a Chroma server."""
 
     def top(self, query: Matrix, depth: int, among: Mask | None = None) -> Ranking: ...
     def scores_of(self, query: Matrix, chunks: NDArray[np.int64]) -> NDArray[np.float32]: ...
@@ -73,18 +75,19 @@ def build_index(
     rows: Sequence[IndexRow],
     dimensions: int,
     *,
-    folder: Path | None = None,
+    home: Path | Place | None = None,
     chroma_from: int = CHROMA_FROM,
 ) -> BaseIndex:
     """Index of `rows`; raises ValueError for vectors or terms of another make.
 
-    With a `folder` of its own, a base of `chroma_from` chunks or more is searched through Chroma.
+    With a `home`, a folder of its own or a place on a server, a base of `chroma_from` chunks or
+    more is searched through Chroma.
     """
     count = len(rows)
     matrix = matrix_of([row.vector for row in rows], dimensions)
     dense: Dense = Exact(matrix)
-    if folder is not None and count >= chroma_from:
-        dense = ChromaDense(folder, [row.chunk_id for row in rows], matrix)
+    if home is not None and count >= chroma_from:
+        dense = _large(home, [row.chunk_id for row in rows], matrix)
     parents = (-1 if row.parent is None else row.parent for row in rows)
     return BaseIndex(
         chunk_ids=tuple(row.chunk_id for row in rows),
@@ -93,3 +96,9 @@ def build_index(
         dense=dense,
         lexical=Lexical(unpack([row.terms for row in rows])),
     )
+
+
+def _large(home: Path | Place, chunk_ids: Sequence[str], matrix: Matrix) -> Dense:
+    if isinstance(home, Path):
+        return ChromaDense(home, chunk_ids, matrix)
+    return ChromaServed(home, chunk_ids, matrix)

@@ -1,6 +1,5 @@
 """A snapshot's index, read from SQL."""
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -8,8 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import select
 from sqlmodel import Session, col
 
-from core.locks import FileLock
-from core.settings import Settings
+from rag.chroma_shared import Place
 from rag.index import BaseIndex, IndexRow, build_index
 from rag.meta_index import MetaIndex
 from rag.models import Chunk, Document, Embedding, KnowledgeBase, Snapshot
@@ -39,33 +37,14 @@ def index_key(base: KnowledgeBase, snapshot: int) -> IndexKey:
     return IndexKey(base.id, snapshot, base.epoch)
 
 
-def index_folder(data: Path, base_id: str) -> Path:
-    """Where Chroma keeps what it derives of a large base."""
-    return data / "index" / base_id
-
-
-def drop_index(data: Path, base_id: str) -> None:
-    """Leave no vector of what was removed in Chroma's files; a process that owns them does so
-    itself when it searches next."""
-    folder = index_folder(data, base_id)
-    if not folder.exists():
-        return
-    lock = FileLock(folder / "owner.lock")
-    if lock.try_acquire():
-        try:
-            shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            lock.release()
-
-
 def load_index(
-    session: Session, base: KnowledgeBase, snapshot: Snapshot, settings: Settings
+    session: Session,
+    base: KnowledgeBase,
+    snapshot: Snapshot,
+    home: Path | Place | None,
+    chroma_from: int,
 ) -> LoadedIndex:
-    """Vectors and terms of every chunk that a snapshot shows; about 1 s for 20,000 chunks.
-
-    Chroma's files follow the newest snapshot; older ones are always scanned.
-    """
-    newest = snapshot.number == base.snapshot
+    """Vectors and terms of every chunk that a snapshot shows; about 1 s for 20,000 chunks."""
     connection = session.connection()
     documents = connection.execute(
         select(col(Document.id), col(Document.name), col(Document.meta))
@@ -77,12 +56,7 @@ def load_index(
     dimensions = len(rows[0].vector) // 4 if rows else 1
     return LoadedIndex(
         index_key(base, snapshot.number),
-        build_index(
-            rows,
-            dimensions,
-            folder=index_folder(settings.data, base.id) if newest else None,
-            chroma_from=settings.chroma_from,
-        ),
+        build_index(rows, dimensions, home=home, chroma_from=chroma_from),
         tuple(row[0] for row in documents),
         tuple(row[1] for row in documents),
         MetaIndex([row[2] for row in documents]),

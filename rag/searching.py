@@ -16,6 +16,7 @@ from rag.access import Allowed, rule_of
 from rag.embedder_settings import MiniLM
 from rag.embedders import Embedder, Reranker, open_reranker
 from rag.found import FoundChunk, found_chunks
+from rag.index_home import index_home
 from rag.loading import IndexKey, LoadedIndex, index_key, load_index
 from rag.models import KnowledgeBase, Snapshot
 from rag.opening import open_for
@@ -167,8 +168,10 @@ class Searcher:
             with self._lock:
                 loaded = self._indexes.get(aim.key)
             if loaded is None:
+                home = index_home(self._database, aim.base, aim.snapshot)
+                large = self._database.settings.chroma_from
                 with self._database.read_scope() as session:
-                    loaded = load_index(session, aim.base, aim.snapshot, self._database.settings)
+                    loaded = load_index(session, aim.base, aim.snapshot, home, large)
                 self._keep(loaded)
         return loaded
 

@@ -60,6 +60,8 @@ def _findings() -> Iterator[Finding]:
         yield Finding("database", "note", "none yet; the first start makes it")
     yield _server(settings)
     yield _looked("demo model", _demo)
+    if settings.chroma_url is not None:
+        yield _looked("Chroma server", lambda: _chroma(str(settings.chroma_url)))
 
 
 def _looked(what: str, look: Callable[[], str]) -> Finding:
@@ -153,3 +155,10 @@ def _demo() -> str:
     from connectors.demo import model_file
 
     return str(model_file())
+
+
+def _chroma(url: str) -> str:
+    from rag.chroma_shared import check
+
+    check(url)
+    return f"{url} answers"

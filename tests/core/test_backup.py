@@ -27,6 +27,7 @@ from core.models import Setting
 from core.secrets import open_secret, seal
 from core.settings import Settings
 from core.users import ensure_admin
+from core.workspace_settings import INSTALLATION, get_setting
 from prompts.models import Prompt, PromptVersion
 
 
@@ -98,6 +99,18 @@ def test_keys_stay_out_unless_asked_for(sqlite_db: Database, tmp_path: Path):
         assert "secret.key" not in archive.namelist()
     assert key not in whole
     assert b"sk-canary" not in whole
+
+
+def test_a_copy_does_not_take_itself_for_the_original(
+    sqlite_db: Database, empty: Database, tmp_path: Path
+):
+    with sqlite_db.session_scope("user:admin") as session:
+        session.add(Setting(key=INSTALLATION, value="one"))
+        session.add(Setting(key="other", value="two"))
+    backup(sqlite_db, tmp_path / "b.zip", version="1")
+    restore(empty, tmp_path / "b.zip")
+    with empty.read_scope() as session:
+        assert (get_setting(session, INSTALLATION), get_setting(session, "other")) == (None, "two")
 
 
 def test_a_backup_under_load_is_one_state(db: Database, empty: Database, tmp_path: Path):

@@ -234,7 +234,7 @@ def test_the_process_listens_nowhere_and_ends_when_closed(folder: Path) -> None:
 
 def test_a_process_that_is_gone_says_so(folder: Path) -> None:
     process = ChromaProcess(folder / FILES)
-    assert process.count == COUNT
+    assert process.open(chroma_dense.COLLECTION) == (COUNT, False)
     process.end()
     with pytest.raises(Stopped):
         process.ids()
@@ -247,8 +247,8 @@ def test_filtered_searches_of_a_large_base_are_exact(tmp_path: Path, mode: str) 
         IndexRow(chunk, at % 30, vector.tobytes(), packed(text))
         for at, (chunk, vector, text) in enumerate(zip(IDS, MATRIX, texts, strict=True))
     ]
-    large = build_index(rows, WIDTH, folder=tmp_path / "base", chroma_from=1000)
-    small = build_index(rows, WIDTH, folder=tmp_path / "other", chroma_from=COUNT + 1)
+    large = build_index(rows, WIDTH, home=tmp_path / "base", chroma_from=1000)
+    small = build_index(rows, WIDTH, home=tmp_path / "other", chroma_from=COUNT + 1)
     assert isinstance(large.dense, ChromaDense)
     assert isinstance(small.dense, Exact)
     settings = SearchSettings(mode=mode, top_k=10)  # type: ignore[arg-type]

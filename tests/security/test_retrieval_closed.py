@@ -121,7 +121,7 @@ def opened_doors(source: str) -> list[str]:
                 found.append("trust_remote_code")
             if keyword.arg == "embedding_function" and value is not None:
                 found.append("embedding_function")
-        if name == "get_or_create_collection" and not any(
+        if name in ("create_collection", "get_collection", "get_or_create_collection") and not any(
             keyword.arg == "embedding_function" for keyword in node.keywords
         ):
             found.append("embedding_function")
@@ -129,9 +129,11 @@ def opened_doors(source: str) -> list[str]:
 
 
 def test_no_door_is_open_in_the_code() -> None:
+    """One file may reach a Chroma server: the one that the administrator's setting names."""
     for package in OURS:
         for path in (ROOT / package).rglob("*.py"):
-            assert opened_doors(path.read_text()) == [], path
+            allowed = ["HttpClient"] if path.name == "chroma_store.py" else []
+            assert opened_doors(path.read_text()) == allowed, path
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,9 @@ import streamlit as st
 from app.workspace.components import access, base_fields, drawer, url
 from app.workspace.components.knowledge_rights import View
 from app.workspace.strings import raw, t
+from core.errors import PromptstoneError
 from rag import ingests, service, snapshots
+from rag.index_home import drop_index
 from rag.opening import identify
 
 
@@ -87,5 +89,9 @@ def _delete(seen: View) -> None:
     done = access.act(lambda session: (service.delete_base(session, seen.base.id), True))
     if done:
         access.database().shred()
+        try:
+            drop_index(access.database(), seen.base.id)
+        except PromptstoneError as error:
+            access.refuse(error)
         drawer.done(after=None, q=None)
     access.notice()
