@@ -7,10 +7,11 @@ holds a `flock` (`core.locks`), which the kernel frees at its death.
 import hashlib
 import socket
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlmodel import Session, col, select
 
 from core.audit import actor_of
@@ -29,6 +30,7 @@ class Claim(NamedTuple):
     fence: int
 
 
+@cache
 def place(data: Path) -> str:
     """This machine and data folder: only here does a free `flock` prove an owner dead."""
     folder = hashlib.sha256(str(data.resolve()).encode()).hexdigest()[:12]
@@ -46,6 +48,14 @@ def enqueue(session: Session, kind: str, ref: str) -> Job:
     return job
 
 
+# Workers ask this several times a second: built once, and rows instead of objects.
+_OPEN = (
+    select(Job.ref, Job.owner, Job.state, Job.lease_until)
+    .where(Job.kind == bindparam("kind"), Job.state != "ended")
+    .order_by(col(Job.id))
+)
+
+
 class OpenJob(NamedTuple):
     """A job that has not ended; `here` says that its owner was of this machine and data folder."""
 
@@ -56,9 +66,7 @@ class OpenJob(NamedTuple):
 
 def open_jobs(session: Session, kind: str, data: Path, ref: str | None = None) -> list[OpenJob]:
     """Jobs of a kind, oldest first: `expired` ones are queued or their owner's lease ran out."""
-    query = select(Job).where(Job.kind == kind, Job.state != "ended").order_by(col(Job.id))
-    if ref is not None:
-        query = query.where(Job.ref == ref)
+    found = session.connection().execute(_OPEN, {"kind": kind})
     now, here = utcnow(), place(data)
     return [
         OpenJob(
@@ -66,7 +74,8 @@ def open_jobs(session: Session, kind: str, data: Path, ref: str | None = None) -
             (job.owner or "").startswith(here),
             job.state == "queued" or job.lease_until is None or job.lease_until < now,
         )
-        for job in session.exec(query)
+        for job in found
+        if ref is None or job.ref == ref
     ]
 
 

@@ -10,7 +10,6 @@ import logging
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 from sqlalchemy import func
@@ -226,18 +225,20 @@ class Live:
     def refresh(self) -> None:
         """Read what changed since the last time; cheap when nothing did."""
         with self._database.read_scope() as session:
-            number = session.exec(select(ServingVersion.number)).first() or 0
+            mark = session.connection().execute(_MARK).one()
+            number = mark.number or 0
             if number != self._view.number:
                 self._view = _read_view(session, number)
-            mark = _doors_mark(session)
-        if mark != self._doors_mark:
-            self._doors_mark = mark
+        self._doors_mark = (mark.models, mark.changed, mark.places)
 
 
-def _doors_mark(session: Session) -> tuple[int, datetime | None, int]:
-    models = session.exec(select(func.count(), func.max(col(Model.updated_at)))).one()
-    places = session.exec(select(func.count()).select_from(LocalAddress)).one()
-    return (models[0], models[1], places)
+_MARK = select(
+    select(ServingVersion.number).scalar_subquery().label("number"),
+    select(func.count(col(Model.name))).scalar_subquery().label("models"),
+    select(func.max(col(Model.updated_at))).scalar_subquery().label("changed"),
+    select(func.count()).select_from(LocalAddress).scalar_subquery().label("places"),
+)
+"""One statement, because it is asked several times a second."""
 
 
 def _read_view(session: Session, number: int) -> _View:

@@ -15,6 +15,7 @@ import pytest
 from core.database import Database
 from core.migrate import migrate
 from core.settings import Settings
+from tests.support import forked
 from tests.support.forked import Forking
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "hyp"))
@@ -44,11 +45,9 @@ def data_dir(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def forking() -> Iterator[Forking]:
+def forking() -> Forking:
     """Where commands run: a process that has imported already."""
-    found = Forking()
-    yield found
-    found.close()
+    return forked.forking()
 
 
 @pytest.fixture(scope="session")

@@ -402,7 +402,8 @@ def test_an_unforeseen_error_is_a_sentence_and_shows_more_when_asked(used: Shell
         connection.exec_driver_sql("ALTER TABLE prompts RENAME TO gone")
     database.close()
     shell = Shell(data, used.forking)
-    message = shell.error("prompt", "list")
+    message = shell.run("prompt", "list").stderr
+    assert "Traceback" not in message
     assert "PROMPTSTONE_DEBUG" in message
     assert message.count("\n") == 1
     debug = command(data, "prompt", "list", PROMPTSTONE_DEBUG="1")

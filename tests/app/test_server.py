@@ -10,13 +10,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.depth import DEEP, deep_only
+from tests.support.forked import forking
 from tests.support.serving import Up, alive, ask, command, serving, start, wait_until_gone
 
 
 @pytest.fixture(scope="module")
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     """One server for the tests that do not end it."""
-    with serving(tmp_path_factory.mktemp("server") / "data") as server:
+    with serving(tmp_path_factory.mktemp("server") / "data", alone=True) as server:
         server.sign_in()
         server.wait_ready()
         yield server
@@ -37,7 +39,7 @@ def test_the_link_signs_in_once_with_a_cookie_that_scripts_cannot_read(up: Up):
     assert again.status == 401
     assert b"was used or has expired" in again.body
     assert "set-cookie" not in again.headers
-    link = command(up.data_dir, "user", "link", "admin").stdout.split("Sign in: ")[1].strip()
+    link = forking().run(up.data_dir, "user", "link", "admin").stdout.split("Sign in: ")[1].strip()
     assert link.startswith(f"http://127.0.0.1:{up.port}/sign-in?token=")
     path = link.split(str(up.port), 1)[1]
     preview = up.ask(path, "HEAD", signed_in=False)
@@ -99,14 +101,14 @@ def test_a_port_in_use_is_a_sentence(tmp_path: Path):
     )
 
 
-@pytest.mark.parametrize("role", ["ui", "api", "worker"])
+@pytest.mark.parametrize("role", ["ui", "worker"])
 def test_other_roles_need_postgresql(tmp_path: Path, role: str):
     found = command(tmp_path / "d", "up", "--role", role, "--port", "0")
     assert found.returncode == 1
     assert "PROMPTSTONE_DATABASE_URL" in found.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, pytest.param(signal.SIGINT, marks=deep_only)])
 def test_a_signal_ends_it_with_zero_and_its_children_with_it(tmp_path: Path, number: int):
     with serving(tmp_path / "d") as up:
         children = up.children()
@@ -142,7 +144,7 @@ def test_a_dead_worker_is_started_again(tmp_path: Path):
 
 def _refused(data: Path, words: str) -> None:
     before = {path.name: path.stat().st_size for path in data.iterdir() if path.suffix == ".db"}
-    found = command(data, "up", "--port", "0")
+    found = forking().run(data, "up", "--port", "0")
     assert found.returncode == 1, found.stdout
     assert words in found.stderr
     assert "restore FILE" in found.stderr
@@ -154,7 +156,7 @@ def _refused(data: Path, words: str) -> None:
 def old_data(tmp_path: Path) -> Path:
     """A data folder that was used, with its pages in the main file."""
     data = tmp_path / "old"
-    assert command(data, "user", "link", "admin").returncode == 0
+    assert forking().run(data, "user", "link", "admin").returncode == 0
     from pysqlite3 import dbapi2
 
     connection = dbapi2.connect(str(data / "promptstone.db"))
@@ -170,7 +172,7 @@ def test_a_lost_database_is_not_taken_for_a_new_one(old_data: Path):
     (old_data / "promptstone.db").write_bytes(b"")
     _refused(old_data, "is missing or empty")
     (old_data / "promptstone.db").write_bytes(kept)
-    assert command(old_data, "user", "link", "admin").returncode == 0
+    assert forking().run(old_data, "user", "link", "admin").returncode == 0
 
 
 def test_a_garbled_page_anywhere_is_refused(old_data: Path, tmp_path: Path):
@@ -183,7 +185,7 @@ def test_a_garbled_page_anywhere_is_refused(old_data: Path, tmp_path: Path):
     pages = len(whole) // size
     assert pages > 20
     missed = []
-    for page in range(pages):
+    for page in range(0, pages, 1 if DEEP else 4):
         data = tmp_path / f"p{page}"
         shutil.copytree(old_data, data)
         garbled = bytearray(whole)
@@ -212,13 +214,13 @@ def test_sealed_keys_without_their_key_are_refused(tmp_path: Path):
     from core.settings import Settings
 
     data = tmp_path / "d"
-    assert command(data, "user", "link", "admin").returncode == 0
+    assert forking().run(data, "user", "link", "admin").returncode == 0
     database = Database(Settings(data_dir=data, database_url=None))
     with database.session_scope("t") as session:
         seal(session, "h:1", "key", database.settings.key_path)
     database.close()
     (data / "secret.key").rename(data / "moved")
-    found = command(data, "up", "--port", "0")
+    found = forking().run(data, "up", "--port", "0")
     assert found.returncode == 1
     assert "PROMPTSTONE_KEY_FILE" in found.stderr
     (data / "moved").rename(data / "secret.key")

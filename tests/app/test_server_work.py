@@ -22,7 +22,9 @@ from core.users import make_link_token, redeem
 from evalsets.models import Run
 from evalsets.runs.service import get_run
 from serving.live import Live
-from tests.support.serving import alive, ask, command, serving
+from tests.support.depth import deep_only
+from tests.support.forked import forking
+from tests.support.serving import alive, ask, serving
 from tests.support.witness import witness
 
 CASES = 40
@@ -37,7 +39,7 @@ def cases(tmp_path: Path) -> Path:
 
 
 def _start(data: Path, model: str, **environment: str) -> str:
-    found = command(
+    found = forking().run(
         data, "run", "start", "--prompt", "p", "--model", model, "--dataset", "cases", "--json",
         **environment,
     )  # fmt: skip
@@ -53,7 +55,7 @@ def _until(database: Database, run_id: str, enough: Callable[[Run], bool]) -> Ru
             run = get_run(session, run_id)
         if enough(run):
             return run
-        assert run.status in ("queued", "running"), run
+        assert run.status in ("queued", "running") or run.reason == "shutdown", run
         assert time.monotonic() < deadline, run
         time.sleep(0.05)
 
@@ -68,7 +70,7 @@ def _fill(data: Path, cases: Path, **environment: str) -> None:
         ("prompt", "push", str(cases.parent / "p.txt")),
         ("dataset", "push", "cases", str(cases)),
     ):
-        assert command(data, *arguments, **environment).returncode == 0
+        assert forking().run(data, *arguments, **environment).returncode == 0
 
 
 def test_a_run_is_handed_to_the_live_worker(tmp_path: Path, cases: Path):
@@ -80,7 +82,7 @@ def test_a_run_is_handed_to_the_live_worker(tmp_path: Path, cases: Path):
         done = _until(database, run, _completed)
         database.close()
         assert done.succeeded == CASES
-        waited = command(up.data_dir, "run", "resume", run, "--wait", "--json")
+        waited = forking().run(up.data_dir, "run", "resume", run, "--wait", "--json")
         assert json.loads(waited.stdout)["calls"] == CASES
 
 
@@ -89,7 +91,7 @@ def test_a_stop_keeps_what_is_in_flight_and_a_start_goes_on(tmp_path: Path, case
     data = tmp_path / "d"
     with witness() as seen:
         _fill(data, cases)
-        added = command(
+        added = forking().run(
             data, "model", "add", "w", "--base-url", seen.base_url, "--model", "slow-300",
             "--concurrency", "4",
         )  # fmt: skip
@@ -112,12 +114,13 @@ def test_a_stop_keeps_what_is_in_flight_and_a_start_goes_on(tmp_path: Path, case
         assert done.succeeded == done.calls == seen.counts().requests == CASES
 
 
+@deep_only
 def test_a_stop_waits_for_no_model_that_never_answers(tmp_path: Path, cases: Path):
     data = tmp_path / "d"
     with witness() as seen:
         _fill(data, cases)
         hang = ("--base-url", seen.base_url, "--model", "hang", "--timeout", "600")
-        assert command(data, "model", "add", "w", *hang).returncode == 0
+        assert forking().run(data, "model", "add", "w", *hang).returncode == 0
         with serving(data) as up:
             up.wait_ready()
             run = _start(data, "w")

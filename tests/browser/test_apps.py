@@ -5,9 +5,10 @@ import json
 import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
-from tests.support.axe import in_both_schemes, source
+from tests.support.axe import in_schemes, source
 from tests.support.browser import Server, at_rest
-from tests.support.serving import ask, command
+from tests.support.forked import forking
+from tests.support.serving import ask
 
 pytestmark = pytest.mark.browser
 
@@ -19,7 +20,7 @@ def page(context: BrowserContext, server: Server) -> Page:
     page.goto(server.sign_in)
     page.get_by_role("button", name="Load the example").click()
     expect(page.get_by_role("heading", name="news", exact=True)).to_be_visible()
-    listed = json.loads(command(server.data_dir, "run", "list", "--json").stdout)
+    listed = json.loads(forking().run(server.data_dir, "run", "list", "--json").stdout)
     page.goto(f"{server.url}/runs?id={listed['runs'][0]['id']}&tab=verdict")
     return page
 
@@ -78,7 +79,7 @@ def _back(page: Page, server: Server, hand: Hand) -> None:
         ("set", "news", "--settings", str(settings)), ("release", "news"),
         ("promote", "news@2", "production"),
     ):  # fmt: skip
-        assert command(server.data_dir, "app", *arguments).returncode == 0
+        assert forking().run(server.data_dir, "app", *arguments).returncode == 0
     page.goto(f"{server.url}/apps?id=news")
     before = hand.clicks
     hand.click("Roll back to 1")
@@ -90,10 +91,11 @@ def _back(page: Page, server: Server, hand: Hand) -> None:
 
 def test_no_tab_has_a_serious_finding(page: Page, server: Server) -> None:
     axe, found = source(), {}
-    for query in ("", "?id=news", *(f"?id=news&tab={tab}" for tab in _TABS), "?id=news&do=promote"):
+    tabs = (f"?id=news&tab={tab}" for tab in _TABS)
+    for number, query in enumerate(("", "?id=news", *tabs, "?id=news&do=promote")):
         page.goto(f"{server.url}/apps{query}")
         at_rest(page)
-        if problems := in_both_schemes(page, axe):
+        if problems := in_schemes(page, axe, number):
             found[query] = problems
     assert found == {}
 

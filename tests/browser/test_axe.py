@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.support.axe import findings, in_both_schemes, source
+from tests.support.axe import findings, in_schemes, source
 from tests.support.browser import Server, at_rest, signed_in
 
 pytestmark = pytest.mark.browser
@@ -30,11 +30,11 @@ def test_no_page_has_a_serious_finding(
 ) -> None:
     page = request.getfixturevalue("signed_in_page")
     found: dict[str, dict[str, list[str]]] = {}
-    for path in (*PAGES, *OBJECTS):
+    for number, path in enumerate((*PAGES, *OBJECTS)):
         page.goto(server.url + path)
         expect(page.get_by_role("heading", level=1).first).to_be_visible()
         at_rest(page)
-        if problems := in_both_schemes(page, axe):
+        if problems := in_schemes(page, axe, number):
             found[path] = problems
     assert found == {}
 

@@ -14,6 +14,7 @@ from evalsets.datasets import service as datasets
 from evalsets.datasets.cases import iter_cases
 from evalsets.datasets.edits import typed_cases
 from tests.support.browser import Server, settled
+from tests.support.depth import deep_only
 
 pytestmark = pytest.mark.browser
 ROW = 35
@@ -149,7 +150,7 @@ def test_what_is_typed_into_a_cell_is_no_shortcut(
     page.close()
 
 
-@pytest.mark.parametrize("kept", [True, False])
+@pytest.mark.parametrize("kept", [True, pytest.param(False, marks=deep_only)])
 def test_a_slow_line_loses_no_letter(
     entered: BrowserContext, browser: Browser, server: Server, many: str, kept: bool
 ):

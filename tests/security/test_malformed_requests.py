@@ -47,6 +47,7 @@ TEXTS = [text for text in HOSTILE if len(text) < 6000]
 def up(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Up]:
     with serving(tmp_path_factory.mktemp("odd") / "data") as server:
         server.sign_in()
+        server.wait_ready()
         yield server
 
 

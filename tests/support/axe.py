@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page
 
 from tests.support.browser import at_rest
+from tests.support.depth import DEEP
 
 AXE = Path(sys.prefix) / "npm/node_modules/axe-core/axe.min.js"
 # Streamlit's own sidebar navigation puts other elements into its lists.
@@ -34,10 +35,14 @@ def findings(page: Page, axe: str) -> list[str]:
     ]
 
 
-def in_both_schemes(page: Page, axe: str) -> dict[str, list[str]]:
-    """Findings by colour scheme; a scheme without any is left out."""
+def in_schemes(page: Page, axe: str, number: int) -> dict[str, list[str]]:
+    """Findings by colour scheme; a scheme without any is left out.
+
+    All pages have the same two palettes: but for a deep run, every other page (by its `number`) is
+    looked at in the dark, the others in the light.
+    """
     found: dict[str, list[str]] = {}
-    for scheme in ("dark", "light"):
+    for scheme in ("dark", "light") if DEEP else (("dark", "light")[number % 2],):
         page.emulate_media(color_scheme=scheme)
         page.wait_for_function(_SCHEME, arg=scheme)
         at_rest(page)

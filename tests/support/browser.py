@@ -1,18 +1,14 @@
 """A real server on a fresh data folder, and real Chromium that may not leave it."""
 
-import os
-import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request
+
+from tests.support.serving import serving
 
 ARGUMENTS = [
     "--headless",
@@ -26,7 +22,6 @@ ARGUMENTS = [
     # Nothing outside is reached. Playwright's routing would do it too, but turns the cache off.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
 ]
-_READY_SECONDS = 60
 
 
 def chromium_path() -> str | None:
@@ -38,7 +33,6 @@ def chromium_path() -> str | None:
 class Server:
     """A running `promptstone up`."""
 
-    process: subprocess.Popen[str]
     url: str
     sign_in: str
     data_dir: Path
@@ -46,35 +40,9 @@ class Server:
 
 @contextmanager
 def running_server(data_dir: Path, **environment: str) -> Iterator[Server]:
-    """`promptstone up` on a free port of 127.0.0.1, ended by SIGTERM."""
-    command = [sys.executable, "-m", "app.cli.main", "--data-dir", str(data_dir)]
-    process = subprocess.Popen(
-        [*command, "up", "--port", "0"],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **environment},
-    )
-    try:
-        url, link = _announced(process)
-        yield Server(process, url, link, data_dir)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
-def _announced(process: subprocess.Popen[str]) -> tuple[str, str]:
-    assert process.stdout is not None
-    deadline = time.monotonic() + _READY_SECONDS
-    for line in process.stdout:
-        found = re.search(r"Sign in: ((https?://[^/]+)/sign-in\S+)", line)
-        if found:
-            return found.group(2), found.group(1)
-        if time.monotonic() > deadline:
-            break
-    raise AssertionError("the server did not announce itself")
+    """`promptstone up` on a free port of 127.0.0.1."""
+    with serving(data_dir, **environment) as up:
+        yield Server(f"http://{up.host}", up.link, data_dir)
 
 
 def launch(playwright: Playwright) -> Browser:

@@ -8,11 +8,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
+
+from tests.support.forked import Standing, forking
 
 COMMAND = [sys.executable, "-m", "app.cli.main"]
 _LINK = re.compile(r"^Sign in: (\S+)\n", re.M)
@@ -32,7 +34,7 @@ class Answer:
 class Up:
     """A running server; `cookie` is set by `sign_in`."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Standing
     data_dir: Path
     link: str
     cookie: str = ""
@@ -135,14 +137,23 @@ def wait_until_gone(pids: list[int], seconds: float) -> list[int]:
     return alive(pids)
 
 
-def start(data_dir: Path, *arguments: str, prefix: list[str] = [], **environment: str) -> Up:  # noqa: B006
-    """Start a server on a free port and wait for its sign-in link; of role api, its address."""
+def start(
+    data_dir: Path, *arguments: str, alone: bool = False, prefix: Sequence[str] = (),
+    **environment: str,
+) -> Up:  # fmt: skip
+    """Start a server on a free port and wait for its sign-in link; of role api, its address.
+
+    It is a fork of a process that has imported already; `alone`, or with a `prefix` of words before
+    the command, it is started as a user's shell does.
+    """
     wanted = _READY if "api" in arguments else _LINK
-    process = subprocess.Popen(
-        [*prefix, *COMMAND, "--data-dir", str(data_dir), "up", "--port", "0", *arguments],
-        stdout=subprocess.PIPE, text=True,
-        env={**os.environ, "PYTHONFAULTHANDLER": "1", **environment},
-    )  # fmt: skip
+    whole = ["--data-dir", str(data_dir), "up", "--port", "0", *arguments]
+    known = {**os.environ, "PYTHONFAULTHANDLER": "1", **environment}
+    process = (
+        subprocess.Popen([*prefix, *COMMAND, *whole], stdout=subprocess.PIPE, text=True, env=known)
+        if alone or prefix
+        else forking().stand(*whole, **known)
+    )
     up = Up(process, data_dir, "")
     assert process.stdout is not None
     said, deadline = "", time.monotonic() + 60
@@ -162,9 +173,11 @@ def start(data_dir: Path, *arguments: str, prefix: list[str] = [], **environment
 
 
 @contextmanager
-def serving(data_dir: Path, *arguments: str, **environment: str) -> Iterator[Up]:
+def serving(
+    data_dir: Path, *arguments: str, alone: bool = False, **environment: str
+) -> Iterator[Up]:
     """A server that is ended at the end, whatever happened."""
-    up = start(data_dir, *arguments, **environment)
+    up = start(data_dir, *arguments, alone=alone, **environment)
     try:
         yield up
     finally:
