@@ -16,7 +16,7 @@ setup: .venv/.setup
 	$(BIN)/pip install -q --no-compile --no-deps --require-hashes -r requirements/base.txt
 	$(BIN)/pip install -q --no-compile torch==$(TORCH)
 	$(BIN)/pip install -q --no-deps --no-build-isolation -e .
-	$(BIN)/python -m compileall -q -j 0 -x '/(torch|transformers|sympy)/' .venv/lib
+	$(BIN)/python -m compileall -q -j 0 -x '/(torch|transformers|sympy|kubernetes|tests?)/' .venv/lib
 	$(BIN)/python -m connectors.fetch_demo
 	touch $@
 
