@@ -1,14 +1,13 @@
 """Provider keys sealed with AES-256-GCM; the key that seals them is a file of its own.
 
 The associated data is the row's id and host: a ciphertext moved to another row does not open.
+cryptography takes every process 6 MiB and is imported where there is a key to seal.
 """
 
 import os
 import secrets as random
 from pathlib import Path
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlmodel import Session, select
 
 from core.audit import actor_of, record
@@ -61,6 +60,8 @@ def seal(session: Session, host: str, key: str, path: Path) -> str:
     """Store a provider key for `host` (host:port); returns the id to open it with."""
     if not key:
         raise Invalid("The key is empty. Paste the provider's key.", param="key")
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     row = Secret(host=host, nonce=random.token_bytes(12), sealed=b"", actor=actor_of(session))
     row.sealed = AESGCM(load_or_make_key(path)).encrypt(row.nonce, key.encode(), _bound_to(row))
     session.add(row)
@@ -94,6 +95,9 @@ def _bound_to(row: Secret) -> bytes:
 
 
 def _open(row: Secret, key: bytes) -> str:
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
     try:
         return AESGCM(key).decrypt(row.nonce, row.sealed, _bound_to(row)).decode()
     except InvalidTag as error:
