@@ -166,7 +166,7 @@ class Live:
         key = (app.id, number)
         found = self._releases.get(key)
         if found is not None:
-            if found.doors_of is not self._doors_mark:
+            if found.doors_of != self._doors_mark:
                 await asyncio.to_thread(self._open_doors, found)
             return found
         task = self._loading.get(key)
