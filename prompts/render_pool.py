@@ -3,6 +3,7 @@
 import contextlib
 import json
 import queue
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,6 +11,19 @@ from prompts.render_process import RenderProcess, WorkerDiedError
 
 WALL_SECONDS = 4.0
 GROUP_WALL_SECONDS = 2.5
+_SHORT = 1024 * 1024
+_LINE_END = re.compile(r"\r\n|\r")
+"""As Jinja's `newline_sequence` has it."""
+
+
+def verbatim(sources: Sequence[str]) -> list[str] | None:
+    """What sources without a `{` say: each tag of Jinja begins with one, so no process is needed.
+
+    None for all others, and for texts so long that their limit has to be looked at.
+    """
+    if any("{" in source for source in sources) or sum(map(len, sources)) > _SHORT:
+        return None
+    return [_LINE_END.sub("\n", source) for source in sources]
 
 
 class RenderPool:
@@ -23,6 +37,8 @@ class RenderPool:
 
     def report(self, sources: Sequence[str]) -> dict[str, Any]:
         """The worker's report of variables, or `{"problem": …}`."""
+        if verbatim(sources) is not None:
+            return {"used": [], "attributes": {}, "optional": [], "looped": []}
         with self._worker() as worker:
             try:
                 return worker.ask(_compiling(json.dumps(list(sources))), WALL_SECONDS)
@@ -37,6 +53,9 @@ class RenderPool:
         A group that dies is repeated singly, so that only the guilty ones fail; but if compiling
         alone kills the worker, all fail at once.
         """
+        texts = verbatim(sources)
+        if texts is not None:
+            return [texts] * len(group)
         encoded = json.dumps(list(sources))
         names = json.dumps(sorted(threads))
         start = f'{{"op":"render","sources":{encoded},"threads":{names},"inputs":['

@@ -288,10 +288,39 @@ def test_fast_enough_in_groups() -> None:
 
 def test_a_killed_or_forked_worker_is_replaced() -> None:
     made = Renderer(workers=1)
-    assert text(made, "a") == "a"
+    assert text(made, "{{ 'a' }}") == "a"
     (pid,) = made.pids()
     os.kill(pid, signal.SIGKILL)
-    assert text(made, "b") == "b"
+    assert text(made, "{{ 'b' }}") == "b"
     assert made.pids() != [pid]
     made.close()
     assert made.pids() == []
+
+
+@settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    text=st.text(st.characters(exclude_characters="{\x00", exclude_categories=["Cs"]))
+    | st.text("\r\n %}#-x\x85\u2028", max_size=12)
+)
+def test_a_text_without_a_brace_says_itself_as_jinja_would(r: Renderer, text: str) -> None:
+    """The shortcut and the engine, which the text passes when a second message is a template."""
+    plain = MessageTemplate(role="user", content=text)
+    template = MessageTemplate(role="user", content="{{ 1 }}")
+    (short,) = r.render_many([plain], [{"x": 1}])
+    (whole,) = r.render_many([plain, template], [{"x": 1}])
+    assert isinstance(short, RenderedPrompt)
+    assert isinstance(whole, RenderedPrompt)
+    assert [*short.messages, {"role": "user", "content": "1"}] == list(whole.messages)
+
+
+def test_a_text_without_a_brace_needs_no_process() -> None:
+    r = Renderer()
+    plain = [MessageTemplate(role="system", content="Be kind.")]
+    assert r.variables(plain).used == ()
+    assert r.render(plain, {}).messages == [{"role": "system", "content": "Be kind."}]
+    assert r.pids() == []
+    assert r.variables([MessageTemplate(role="user", content="{{ x }}")]).used == ("x",)
+    assert len(r.pids()) == 1
+    r.close()
