@@ -20,6 +20,7 @@ from rag.embedders import Embedder
 from rag.intake import Arrived, Intake
 from rag.models import Ingest, KnowledgeBase
 from rag.opening import open_for
+from rag.parser_settings import check_parser
 from rag.prepare import Prepared, Recipe, read_recipe
 from rag.staging import (
     ItemEnd,
@@ -122,11 +123,14 @@ class _Work:
             **self._ingest.settings,
         }
         self._base_id = base.id
-        self._recipe: Recipe = read_recipe(planned["chunker"], planned["cleaning"])
+        self._recipe: Recipe = read_recipe(
+            planned["chunker"], planned["cleaning"], planned.get("parser")
+        )
         self._fingerprint: str = planned["fingerprint"]
         self._embedder_settings: dict[str, Any] = planned["embedder"]
 
     def run(self) -> Stopped:
+        check_parser(self._recipe.parser)
         with self._embedding() as embedder, self._heart():
             self._check(embedder)
             with Intake(self._database, self._ingest, self._recipe) as intake:

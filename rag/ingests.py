@@ -13,6 +13,7 @@ from core.clock import utcnow
 from core.errors import Conflict, NotFound
 from core.jobs import Claim, check_fence, claim, enqueue, finish, release
 from rag.models import Ingest, IngestItem, KnowledgeBase
+from rag.parser_settings import BUILTIN, PARSER_SETTINGS, ParserSettings, check_parser
 from rag.service import LIVE, RECENT, get, lock
 from rag.sources import Source
 
@@ -57,14 +58,20 @@ def start_add(
     form: str = "auto",
     meta: Mapping[str, Any] | None = None,
     gone: Sequence[str] = (),
+    parser: ParserSettings = BUILTIN,
 ) -> Ingest:
-    """Queue files for a base; `gone` are documents whose files have vanished, to be listed."""
+    """Queue files for a base; `gone` are documents whose files have vanished, to be listed.
+
+    Raises Unavailable for a parser that is not installed.
+    """
     base = get(session, kb)
+    check_parser(parser)
     ingest = Ingest(
         base_id=base.id,
         kind="add",
         form=form,
         meta=dict(meta or {}),
+        settings={"parser": parser.model_dump(mode="json")},
         total=len(sources),
         actor=actor_of(session),
     )
@@ -123,7 +130,9 @@ def retry_failed(session: Session, ingest_id: str) -> Ingest:
     failed = [Source(item.name, item.path, item.source) for item in session.exec(query)]
     if not failed:
         raise Conflict("No file of this ingest failed. Add the files that are missing.")
-    return start_add(session, base.name, failed, form=old.form, meta=old.meta)
+    kept = old.settings.get("parser")
+    parser = PARSER_SETTINGS.validate_python(kept) if kept else BUILTIN
+    return start_add(session, base.name, failed, form=old.form, meta=old.meta, parser=parser)
 
 
 def cancel(session: Session, ingest_id: str) -> None:

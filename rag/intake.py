@@ -59,7 +59,7 @@ class Intake:
         self._ingest = ingest
         self._recipe = recipe
         self._hash = recipe.hash
-        self._parser = Parser()
+        self._parser = Parser(parser=recipe.parser.kind)
         with database.read_scope() as session:
             self._known = known_documents(session, ingest.base_id, ingest.id)
             self._seen = self._seen_before(session)

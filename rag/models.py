@@ -150,7 +150,9 @@ class Ingest(Base, table=True):
     error: str | None = Field(default=None, sa_column=Column(ExactText))
     meta: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
     settings: dict[str, Any] = Field(
-        default_factory=dict, sa_column=Column(JSON, nullable=False), description="of a reindex"
+        default_factory=dict,
+        sa_column=Column(JSON, nullable=False),
+        description="what a reindex changes; the parser of what is added",
     )
     total: int = 0
     done: int = 0

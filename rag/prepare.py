@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pydantic import BaseModel
+
 from core.canonical import content_hash, sha256_text
 from rag.chunk_edits import Edit, EditedPiece, apply_edits
 from rag.chunk_settings import CHUNK_SETTINGS, ChunkSettings
@@ -11,6 +13,7 @@ from rag.chunking import chunk
 from rag.cleaning.clean import clean
 from rag.cleaning.near_duplicates import NearDuplicates
 from rag.cleaning.settings import CleaningSettings
+from rag.parser_settings import BUILTIN, PARSER_SETTINGS, ParserSettings
 from rag.parsing.process import Parsed
 from rag.passages import document_name, searched_text
 from rag.terms import packed
@@ -25,13 +28,15 @@ class Recipe:
 
     chunker: ChunkSettings
     cleaning: CleaningSettings
+    parser: ParserSettings = BUILTIN
 
     @property
     def hash(self) -> str:
         """The same for the same work."""
-        return content_hash(
-            [METHOD, self.chunker.model_dump(mode="json"), self.cleaning.model_dump(mode="json")]
-        )
+        steps: list[BaseModel] = [self.chunker, self.cleaning]
+        if self.parser != BUILTIN:
+            steps.append(self.parser)
+        return content_hash([METHOD, *(step.model_dump(mode="json") for step in steps)])
 
 
 def without_duplicates(found: "Prepared", seen: NearDuplicates[str]) -> "Prepared":
@@ -49,9 +54,17 @@ def without_duplicates(found: "Prepared", seen: NearDuplicates[str]) -> "Prepare
     return replace(found, passages=tuple(passages), notes=(*found.notes, note))
 
 
-def read_recipe(chunker: Mapping[str, Any], cleaning: Mapping[str, Any]) -> Recipe:
-    """From the columns of a base."""
-    return Recipe(CHUNK_SETTINGS.validate_python(chunker), CleaningSettings(**cleaning))
+def read_recipe(
+    chunker: Mapping[str, Any],
+    cleaning: Mapping[str, Any],
+    parser: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """From the columns of a base, and what an ingest says of its files."""
+    return Recipe(
+        CHUNK_SETTINGS.validate_python(chunker),
+        CleaningSettings(**cleaning),
+        PARSER_SETTINGS.validate_python(parser) if parser else BUILTIN,
+    )
 
 
 @dataclass(frozen=True)

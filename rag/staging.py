@@ -294,8 +294,9 @@ def publish_ingest(session: Session, held: Claim, ingest: Ingest, message: str) 
             .where(col(table.ingest_id) == ingest.id)
             .values(added_in=base.snapshot + 1, ingest_id=None)
         )
-    for name, value in ingest.settings.items():
-        setattr(base, name, value)
+    if ingest.kind == "reindex":
+        for name, value in ingest.settings.items():
+            setattr(base, name, value)
     snapshot = publish(session, base, message)
     session.connection().execute(
         update(Ingest).where(col(Ingest.id) == ingest.id).values(snapshot=snapshot.number)

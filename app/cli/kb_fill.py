@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli import state
-from app.cli.kb_options import Chunker, Name, Wait
+from app.cli.kb_options import Chunker, Name, Reader, Wait
 from app.cli.show import Json
 
 
@@ -25,19 +25,27 @@ def add(
     meta: Annotated[
         list[str], typer.Option(metavar="KEY=VALUE", help="Metadata of these documents; repeat.")
     ] = [],  # noqa: B006
+    parser: Annotated[
+        Reader, typer.Option(help="docling, an extra, reads DOCX, PPTX and HTML.")
+    ] = Reader.BUILTIN,
     wait: Wait = False,
     json: Json = False,
 ) -> None:
     """Add documents; unchanged ones are skipped, changed ones replaced, vanished ones listed."""
     from app.cli.kb_ingest import follow, handed_over, sources_of
     from rag.ingests import start_add
+    from rag.parser_settings import PARSER_SETTINGS, check_parser
     from rag.settings import read_meta
 
     metadata = read_meta(meta)
+    reading = PARSER_SETTINGS.validate_python({"kind": parser.value})
+    check_parser(reading)  # before files are handed over
     sources, gone = sources_of(name, paths, form.value)
     sources = handed_over(sources)
     with state.writing() as session:
-        ingest = start_add(session, name, sources, form=form.value, meta=metadata, gone=gone)
+        ingest = start_add(
+            session, name, sources, form=form.value, meta=metadata, gone=gone, parser=reading
+        )
     follow(ingest.id, wait, json)
 
 

@@ -21,6 +21,13 @@ class Chunker(StrEnum):
     PARENT_CHILD = "parent_child"
 
 
+class Reader(StrEnum):
+    """What reads documents."""
+
+    BUILTIN = "builtin"
+    DOCLING = "docling"
+
+
 class Mode(StrEnum):
     """How passages are found."""
 

@@ -10,6 +10,7 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +25,10 @@ _LIBRARIES = (
     "cobble", "cryptography", "defusedxml", "et_xmlfile", "lxml", "mammoth",
     "openpyxl", "PIL", "pptx", "pypdf", "typing_extensions", "xlsxwriter",
 )  # fmt: skip
-_ENVIRONMENT = {"OPENPYXL_DEFUSEDXML": "False"}
-"""Half as slow; what defusedxml refuses, `packages.office_package` has refused before."""
+_DOCLING = ("docling", "docling_core", "bs4", "numpy", "pandas", "pydantic")
+_ENVIRONMENT = {"OPENPYXL_DEFUSEDXML": "False", "OPENBLAS_NUM_THREADS": "1"}
+"""Half as slow; what defusedxml refuses, `packages.office_package` has refused before. NumPy, where
+it is loaded, starts no threads: a process that forks must have none."""
 _START_SECONDS = 30.0
 _SLACK_SECONDS = 5.0
 
@@ -63,8 +66,10 @@ class _ReaderGone(Exception):
 class Parser:
     """Owns the process that reads documents; thread-safe, two files at a time."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, parser: str = "builtin") -> None:
+        """`parser`: a kind of `rag.parser_settings`."""
         self._limits = limits or Limits()
+        self._parser = parser
         self._slots = threading.BoundedSemaphore(AT_ONCE)
         self._lock = threading.Lock()
         self._child: subprocess.Popen[bytes] | None = None
@@ -166,7 +171,7 @@ class Parser:
         ours, theirs = socket.socketpair()
         with theirs:
             self._child = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-B", str(WORKER), *_folders(), str(_OURS)],
+                [sys.executable, "-I", "-S", "-B", str(WORKER), *self._arguments()],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -174,6 +179,10 @@ class Parser:
                 cwd="/",
             )
         self._control = ours
+
+    def _arguments(self) -> list[str]:
+        more = _DOCLING if self._parser == "docling" else ()
+        return [self._parser, *_folders((*more, *_LIBRARIES)), str(_OURS)]
 
     def _stop(self) -> None:
         child, self._child = self._child, None
@@ -185,10 +194,10 @@ class Parser:
             child.wait()
 
 
-def _folders() -> list[str]:
+def _folders(libraries: Sequence[str]) -> list[str]:
     """Where the libraries of the readers lie; usually one folder."""
     found: dict[str, None] = {}
-    for name in _LIBRARIES:
+    for name in libraries:
         spec = importlib.util.find_spec(name)
         if spec is not None and spec.origin is not None:
             origin = Path(spec.origin)

@@ -9,6 +9,7 @@ from importlib.machinery import BuiltinImporter, FrozenImporter
 
 import pypdf
 
+from rag.parsing import docling_reader
 from rag.parsing.delimited import read_csv
 from rag.parsing.docx import read_docx
 from rag.parsing.epub import read_epub
@@ -46,8 +47,14 @@ READERS: dict[str, Callable[[bytes, Limits], Extract]] = {
 _WINDOWS = {"mbcs", "oem", "cp65001"}
 
 
-def load_everything() -> None:
-    """Import what is imported late, then let nothing be imported from files."""
+def load_everything(parser: str) -> None:
+    """Import what is imported late, then let nothing be imported from files.
+
+    With the parser `docling`, docling reads what it reads without models.
+    """
+    if parser == "docling":
+        docling_reader.load()
+        READERS.update(docling_reader.READERS)
     for module in pkgutil.iter_modules(encodings.__path__):
         if module.name not in _WINDOWS:
             importlib.import_module(f"encodings.{module.name}")

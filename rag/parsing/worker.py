@@ -1,8 +1,8 @@
 """The process that reads documents: loads the libraries once, forks a confined child for each file.
 
-Started as a file (`python -I -S -B worker.py LIBRARIES… OUR_FOLDER`) with a Unix socket as stdin,
-on which each byte comes with two descriptors: a socket that carries one file and its results, and
-a pipe that gets the exit status of the child. It ends when stdin does.
+Started as a file (`python -I -S -B worker.py PARSER LIBRARIES… OUR_FOLDER`) with a Unix socket as
+stdin, on which each byte comes with two descriptors: a socket that carries one file and its
+results, and a pipe that gets the exit status of the child. It ends when stdin does.
 """
 
 import contextlib
@@ -20,8 +20,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-sys.path += sys.argv[1:]
-sys.modules["numpy"] = None  # type: ignore[assignment]  # openpyxl would load it for nothing
+PARSER = sys.argv[1]
+sys.path += sys.argv[2:]
+if PARSER == "builtin":  # openpyxl would load it for nothing
+    sys.modules["numpy"] = None  # type: ignore[assignment]
 from core.errors import PromptstoneError  # noqa: E402
 from rag.parsing import confine, frames  # noqa: E402
 from rag.parsing.archives import Member, members  # noqa: E402
@@ -155,7 +157,7 @@ def serve_one(stream: int) -> int:
 
 def main() -> None:
     control = socket.socket(fileno=os.dup(0))
-    load_everything()
+    load_everything(PARSER)
     confine.leave_network()
     confine.drop_rights()
     wake_read, wake_write = os.pipe()

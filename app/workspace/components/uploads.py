@@ -11,6 +11,7 @@ from core.errors import PromptstoneError
 from rag import uploads
 from rag.ingests import start_add
 from rag.models import KnowledgeBase
+from rag.parser_settings import BUILTIN, Docling, ParserSettings, has_docling
 from rag.settings import read_meta
 from rag.sources import Source, vanished
 from rag.staging import document_sources
@@ -38,10 +39,22 @@ def draw(base: KnowledgeBase) -> None:
         return
     with st.container(horizontal=True, vertical_alignment="bottom"):
         meta = pairs("uploads_meta", "knowledge.metadata")
+        parser = _parser()
         st.button(
             t("knowledge.add_n", n=len(files)), key="uploads_add", type="primary",
-            icon=":material/add:", on_click=_queue, args=(base, files, meta),
+            icon=":material/add:", on_click=_queue, args=(base, files, meta, parser),
         )  # fmt: skip
+
+
+def _parser() -> ParserSettings:
+    """What reads the files; there is a choice where docling is installed."""
+    if not has_docling():
+        return BUILTIN
+    return st.selectbox(
+        t("knowledge.parser"), (BUILTIN, Docling()), key="uploads_parser", width=160,
+        format_func=lambda one: raw(f"knowledge.parser_{one.kind}"),
+        help=t("knowledge.parser_help"),
+    )  # fmt: skip
 
 
 def pairs(key: str, label_key: str) -> list[str]:
@@ -51,7 +64,7 @@ def pairs(key: str, label_key: str) -> list[str]:
     )
 
 
-def _queue(base: KnowledgeBase, files: list[Any], meta: list[str]) -> None:
+def _queue(base: KnowledgeBase, files: list[Any], meta: list[str], parser: ParserSettings) -> None:
     try:
         given = read_meta(meta)
         sources = uploads.spool(
@@ -61,7 +74,7 @@ def _queue(base: KnowledgeBase, files: list[Any], meta: list[str]) -> None:
         access.refuse(error)
         return
     if access.act(lambda session: start_add(
-        session, base.name, sources, meta=given, gone=_gone(session, base, sources)
+        session, base.name, sources, meta=given, gone=_gone(session, base, sources), parser=parser
     )) is None:  # fmt: skip
         uploads.discard(sources)
         return
