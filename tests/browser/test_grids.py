@@ -150,7 +150,8 @@ def test_what_is_typed_into_a_cell_is_no_shortcut(
     page.close()
 
 
-@pytest.mark.parametrize("kept", [True, pytest.param(False, marks=deep_only)])
+@deep_only
+@pytest.mark.parametrize("kept", [True, False])
 def test_a_slow_line_loses_no_letter(
     entered: BrowserContext, browser: Browser, server: Server, many: str, kept: bool
 ):

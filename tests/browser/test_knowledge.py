@@ -17,7 +17,7 @@ from rag.ingests import progress, recent
 from rag.service import get
 from tests.support.axe import in_schemes, source
 from tests.support.browser import Server, at_rest, settled
-from tests.support.depth import DEEP
+from tests.support.depth import DEEP, deep_only
 
 pytestmark = pytest.mark.browser
 
@@ -163,6 +163,7 @@ def test_from_an_empty_page_to_an_edit_that_is_found(trip: Page, server: Server,
     expect(page.get_by_text(re.compile("Queries: 1"))).to_be_visible(timeout=30_000)
 
 
+@deep_only
 def test_a_folder_keeps_its_paths_and_what_vanished_is_listed(
     trip: Page, server: Server, tmp_path: Path
 ):

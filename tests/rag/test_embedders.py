@@ -19,6 +19,7 @@ import pytest
 from core.errors import Invalid, Unavailable
 from rag import embedders, model_files
 from rag.embedders import LocalEmbedder, open_embedder, open_reranker, read_embedder
+from tests.support.depth import deep_only
 from tests.support.embeddings_server import EmbeddingsServer, embeddings_server, vector_of
 
 TEXTS = [
@@ -207,6 +208,7 @@ def test_fingerprints_follow_the_files(tmp_path: Path) -> None:
     assert fingerprint() != before
 
 
+@deep_only
 def test_a_folder_that_is_no_model_is_an_error_with_a_remedy(tmp_path: Path) -> None:
     settings = read_embedder({"kind": "sentence_transformers", "path": str(tmp_path)})
     with pytest.raises(Unavailable, match=r"config\.json"):

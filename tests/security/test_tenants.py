@@ -1,6 +1,5 @@
 """A base never shows another's passages, and a rule never shows what it does not allow."""
 
-import os
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +13,10 @@ from rag.embedders import Embedder
 from rag.search_settings import SearchSettings
 from rag.searching import Searcher
 from tests.support.bases import ACTOR, fill, make_base, packaged
+from tests.support.depth import DEEP
 
-TENANTS = 20
-QUERIES = 2000 if os.environ.get("PROMPTSTONE_TEST_DEEP") else 200
+TENANTS = 20 if DEEP else 6
+QUERIES = 2000 if DEEP else 200
 MODES = ("hybrid", "dense", "lexical")
 INJECTIONS = (
     ("tenant", "t03' OR '1'='1"), ("tenant", '{"$ne": "x"}'), ("base_id", "%"), ("$or", "[]"),
