@@ -5,10 +5,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from connectors.models import ModelSettings
 from connectors.wire import Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo
 
 _OPENAI = "https://api.openai.com/v1"
 # LangChain's provider names where genai-prices calls them otherwise.
@@ -46,12 +49,32 @@ def price_of(settings: ModelSettings) -> Price | None:
         return Price(Decimal(0), Decimal(0), "local")
     if settings.input_price is not None and settings.output_price is not None:
         return Price(settings.input_price, settings.output_price, "by hand")
+    return _priced(*_place(settings))
+
+
+def is_ending(settings: ModelSettings) -> bool:
+    """Whether the table says that the provider has deprecated this model: it answers until it is
+    taken away."""
+    if settings.kind in ("demo", "echo"):
+        return False
+    info = _look_up(*_place(settings))
+    return info is not None and bool(info.deprecated)
+
+
+class _Place(NamedTuple):
+    model: str
+    provider: str | None
+    url: str | None
+
+
+def _place(settings: ModelSettings) -> _Place:
+    """Where the table has a model, if it has it."""
     if settings.kind == "openai":
-        return _look_up(settings.model, None, settings.base_url or _OPENAI)
+        return _Place(settings.model, None, settings.base_url or _OPENAI)
     if settings.base_url:
-        return _look_up(settings.model, None, settings.base_url)
+        return _Place(settings.model, None, settings.base_url)
     provider = settings.provider or ""
-    return _look_up(settings.model, _PROVIDERS.get(provider, provider), None)
+    return _Place(settings.model, _PROVIDERS.get(provider, provider), None)
 
 
 def cost(usage: Usage, price: Price | None) -> Decimal | None:
@@ -64,12 +87,19 @@ def cost(usage: Usage, price: Price | None) -> Decimal | None:
 
 
 @lru_cache(maxsize=256)
-def _look_up(model: str, provider: str | None, url: str | None) -> Price | None:
+def _look_up(model: str, provider: str | None, url: str | None) -> "ModelInfo | None":
     from genai_prices.data_snapshot import get_snapshot
 
     try:
-        _, info = get_snapshot().find_provider_model(model, None, provider, url)
+        return get_snapshot().find_provider_model(model, None, provider, url)[1]
     except LookupError:
+        return None
+
+
+@lru_cache(maxsize=256)
+def _priced(model: str, provider: str | None, url: str | None) -> Price | None:
+    info = _look_up(model, provider, url)
+    if info is None:
         return None
     prices = info.get_prices(datetime.now(UTC))
     given, made = _base(prices.input_mtok), _base(prices.output_mtok)

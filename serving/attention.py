@@ -1,15 +1,18 @@
-"""What of published apps waits for a person: alarms, canaries that lost, refused promotions."""
+"""What of published apps waits for a person: alarms, lost canaries, refusals, ending models."""
 
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
+from connectors.prices import is_ending
+from connectors.service import list_models
 from core.models import AuditRow
 from serving.alert_rule import length_of
 from serving.alerts import Told, told_alerts
 from serving.models import App, AppAliasMove
 from serving.service import operations_of
+from serving.uses import apps_using
 
 _LOOK_BACK = timedelta(days=7)
 _MOST = 20
@@ -42,12 +45,20 @@ class Alarm(NamedTuple):
     told: Told
 
 
+class Ending(NamedTuple):
+    """An app that answers, or would, with a model that its provider has deprecated."""
+
+    app: str
+    model: str
+
+
 class Waiting(NamedTuple):
     """All that waits."""
 
     alarms: tuple[Alarm, ...]
     stopped: tuple[Stopped, ...]
     refused: tuple[Refused, ...]
+    ending: tuple[Ending, ...]
 
 
 def alarms(session: Session, app: App, now: datetime) -> list[Alarm]:
@@ -72,7 +83,19 @@ def waiting(session: Session, now: datetime) -> Waiting:
         for move in newest.values()
         if move.kind == "canary_stop" and move.app_id in apps
     ]
-    return Waiting(tuple(on), tuple(stopped[:_MOST]), tuple(_refused(session, apps, newest, since)))
+    return Waiting(
+        tuple(on),
+        tuple(stopped[:_MOST]),
+        tuple(_refused(session, apps, newest, since)),
+        tuple(ending(session)[:_MOST]),
+    )
+
+
+def ending(session: Session, app: str | None = None) -> list[Ending]:
+    """Deprecated models that apps use, or that one app does."""
+    names = [model.name for model in list_models(session) if is_ending(model.settings)]
+    using = (Ending(use.app, name) for name in names for use in apps_using(session, "model", name))
+    return [one for one in using if app in (None, one.app)]
 
 
 def _refused(

@@ -7,6 +7,7 @@ from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from app.workspace.tabs import models_drawers
 from connectors import service
+from connectors.prices import is_ending
 from connectors.service import ModelPublic
 
 
@@ -78,6 +79,8 @@ def one(name: str) -> None:
             model.name, badges=badges, actions=lambda: _test(name), more=models_drawers.more(model)
         )
         live.live(lambda: _state(name), alive=asking.is_testing(name))
+        if is_ending(model.settings):
+            st.warning(t("models.ends"), icon=":material/event_busy:")
         _settings(model)
         with access.reading() as session:
             used = uses.runs_of_model(session, name)[:10]

@@ -76,18 +76,13 @@ WANTED = tops(Exact(MATRIX))
 
 
 def test_a_collection_is_made_once_and_what_changed_since_is_scanned(
-    server: ChromaServer,
-    raw: ChromaProcess,
-    opened: list[ChromaServed],
-    monkeypatch: pytest.MonkeyPatch,
+    server: ChromaServer, opened: list[ChromaServed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("promptstone-HERE-gone-0-1", "promptstone-THERE-gone-0-1", "somebody"):
-        raw.open(name)
     first = served(place(server, "lag"), opened)
     assert tops(first) == WANTED
-    assert set(raw.names()) == {
-        "promptstone-HERE-lag-0-1", "promptstone-THERE-gone-0-1", "somebody"
-    }  # fmt: skip
+    assert first._process is not None
+    for name in ("promptstone-HERE-gone-0-1", "promptstone-THERE-gone-0-1", "somebody"):
+        first._process.open(name)
 
     def refuse(*_: object) -> None:
         raise AssertionError("vectors were sent")
@@ -97,6 +92,9 @@ def test_a_collection_is_made_once_and_what_changed_since_is_scanned(
     ids = [*IDS[10:], *(f"new{number}" for number in range(10))]
     newer = served(place(server, "lag", 2), opened, ids, matrix)
     assert tops(newer) == tops(Exact(matrix))
+    assert set(first._process.names()) == {
+        "promptstone-HERE-lag-0-1", "promptstone-THERE-gone-0-1", "somebody"
+    }  # fmt: skip
     assert newer.top(matrix[-1], 1).chunks.tolist() == [COUNT - 1]
     assert (
         newer.top(MATRIX[0], 1).chunks.tolist() == Exact(matrix).top(MATRIX[0], 1).chunks.tolist()

@@ -4,12 +4,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from genai_prices.data_snapshot import get_snapshot
 
+from connectors.models import ModelSettings
+from connectors.service import add_model
 from core.clock import utcnow
 from core.database import Database
 from serving import aliases, gates
 from serving.alerts import claim, due_alerts
-from serving.attention import Waiting, alarms, waiting
+from serving.attention import Ending, Waiting, alarms, waiting
 from serving.lookup import need_app
 from serving.service import save_operations
 from serving.settings import Alert, Operations
@@ -42,7 +45,7 @@ def end_canary(db: Database, **how: Any) -> None:
 
 
 def test_nothing_waits_at_first(faq: Database) -> None:
-    assert found(faq) == Waiting((), (), ())
+    assert found(faq) == Waiting((), (), (), ())
 
 
 def test_a_canary_that_lost_waits_until_the_alias_moves(faq: Database) -> None:
@@ -57,7 +60,7 @@ def test_a_canary_that_lost_waits_until_the_alias_moves(faq: Database) -> None:
 
 def test_a_canary_that_won_waits_for_nobody(faq: Database) -> None:
     end_canary(faq, win=True)
-    assert found(faq) == Waiting((), (), ())
+    assert found(faq) == Waiting((), (), (), ())
 
 
 def test_a_refused_promotion_waits_until_the_alias_moves(faq: Database) -> None:
@@ -88,3 +91,18 @@ def test_an_alarm_is_on_while_its_window_runs(faq: Database) -> None:
     assert (alarm.app, alarm.told.value, alarm.told.delivered) == ("faq", 1.0, False)
     assert len(found(faq).alarms) == 1
     assert found(faq, timedelta(minutes=15)).alarms == ()
+
+
+def test_a_model_that_its_provider_ends_is_named_with_its_apps(faq: Database) -> None:
+    (table,) = (one for one in get_snapshot().providers if one.id == "mistral")
+    old = next(model.id for model in table.models if model.deprecated)
+    new = next(model.id for model in table.models if not model.deprecated)
+    with faq.session_scope(ACTOR) as session:
+        for name, model in (("old", old), ("new", new)):
+            add_model(
+                session, name, ModelSettings(base_url="https://api.mistral.ai/v1", model=model)
+            )
+    change(faq, model="new", fallbacks=("old",))
+    assert found(faq).ending == (Ending("faq", "old"),)
+    change(faq, fallbacks=())
+    assert found(faq).ending == ()

@@ -57,12 +57,19 @@ def draw(all_of_it: Waiting) -> None:
         _card(stopped.app, _stopped(stopped), ":material/call_split:")
     for refused in all_of_it.refused:
         _card(refused.app, _refused(refused), ":material/block:")
+    for one in all_of_it.ending:
+        _card(one.app, ends(one.model), ":material/event_busy:")
 
 
 def _card(app: str, what: str, icon: str) -> None:
     with st.container(border=True, gap="xsmall"):
         url.link("apps", plain(app), icon=icon, id=app)
         st.caption(plain(what))
+
+
+def ends(model: str) -> str:
+    """That a model is taken away some day."""
+    return raw("apps.model_ends", model=model)
 
 
 def _stopped(one: Stopped) -> str:

@@ -12,7 +12,7 @@ from core.clock import utcnow
 from core.errors import Conflict, Forbidden, PromptstoneError
 from serving import aliases as moves
 from serving import making, service
-from serving.attention import Alarm, alarms
+from serving.attention import Alarm, alarms, ending
 from serving.lookup import DEFAULT_ALIAS, aliases, need_app, need_release
 from serving.manifest import ReleaseManifest
 from serving.models import App, AppAlias
@@ -26,7 +26,8 @@ T = TypeVar("T")
 class View(NamedTuple):
     """An app with its draft; `next` is what the draft would be released as, or `refused` why not.
 
-    `newest` is its newest release, `alarms` the alerts that were told of the window that runs.
+    `newest` is its newest release, `alarms` the alerts that were told of the window that runs,
+    `ending` its models that their providers have deprecated.
     """
 
     app: App
@@ -37,6 +38,7 @@ class View(NamedTuple):
     next: ReleaseManifest | None
     refused: str | None
     alarms: tuple[Alarm, ...]
+    ending: tuple[str, ...]
 
     @property
     def name(self) -> str:
@@ -57,6 +59,7 @@ def view(name: str) -> View:
         settings = service.settings_of(app)
         found = tuple(aliases(session, app))
         on = tuple(alarms(session, app, utcnow()))
+        last = tuple(one.model for one in ending(session, name))
         newest = None
         if app.newest:
             newest = ReleaseManifest.model_validate(need_release(session, app, app.newest).manifest)
@@ -67,7 +70,8 @@ def view(name: str) -> View:
         next_one = fitted_manifest(draft)
     except PromptstoneError as error:
         refused = error.message
-    return View(app, settings, service.operations_of(app), found, newest, next_one, refused, on)
+    operations = service.operations_of(app)
+    return View(app, settings, operations, found, newest, next_one, refused, on, last)
 
 
 def manifest(name: str, ref: str | int) -> ReleaseManifest:

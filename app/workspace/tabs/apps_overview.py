@@ -31,6 +31,8 @@ def draw(seen: View) -> None:
         return
     for alarm in seen.alarms:
         st.warning(plain(app_alarms.spelled(alarm.told)), icon=":material/notifications_active:")
+    for model in seen.ending:
+        st.warning(plain(app_alarms.ends(model)), icon=":material/event_busy:")
     _live(seen)
     span = url.choice(
         "apps", "span", list(app_figures.SPANS), lambda c: raw(f"apps.span_{c}"), raw("apps.calls")
