@@ -26,13 +26,13 @@ def draw(seen: View) -> None:
     header.lineage(_lineage(seen))
     if seen.app.description:
         st.text(seen.app.description)
+    for model in seen.ending:
+        st.warning(plain(app_alarms.ends(model)), icon=":material/event_busy:")
     if not seen.app.newest:
         st.caption(t("apps.no_release"))
         return
     for alarm in seen.alarms:
         st.warning(plain(app_alarms.spelled(alarm.told)), icon=":material/notifications_active:")
-    for model in seen.ending:
-        st.warning(plain(app_alarms.ends(model)), icon=":material/event_busy:")
     _live(seen)
     span = url.choice(
         "apps", "span", list(app_figures.SPANS), lambda c: raw(f"apps.span_{c}"), raw("apps.calls")
