@@ -17,6 +17,7 @@ from core.migrate import migrate
 from core.settings import Settings
 from tests.support import forked
 from tests.support.forked import Forking
+from tests.support.witness import Witness, witness
 
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "hyp"))
 
@@ -58,6 +59,13 @@ def data_dir(tmp_path: Path) -> Path:
 def forking() -> Forking:
     """Where commands run: a process that has imported already."""
     return forked.forking()
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Witness]:
+    """A model's server that counts what it is asked."""
+    with witness() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

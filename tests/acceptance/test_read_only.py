@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.depth import DEEP
+
 ROOT = Path(__file__).parents[2]
 USER = 10001
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(
-        not os.environ.get("PROMPTSTONE_TEST_DEEP") or os.geteuid() != 0
+        not DEEP or os.geteuid() != 0
         or not shutil.which("unshare") or not shutil.which("setpriv"),
         reason="only deep, as root, on Linux",
     ),

@@ -4,7 +4,6 @@ import asyncio
 import base64
 import contextlib
 import json
-import os
 import random
 import re
 import socket
@@ -35,9 +34,9 @@ from core.database import Database
 from core.models import User
 from core.users import ensure_admin, make_link_token, redeem
 from serving.live import Live
+from tests.support.depth import DEEP
 from tests.support.serving import Up, ask, serving
 
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 

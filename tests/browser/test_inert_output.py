@@ -1,6 +1,5 @@
 """What a model, a file or a person wrote does nothing on any page (SAFETY: U4)."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,11 +14,11 @@ from evalsets.labels.service import Press, checked, item_of, save_label
 from prompts import service
 from prompts.content import MessageTemplate, PromptContent, Variable
 from tests.support.browser import launch, running_server, settled, signed_in
+from tests.support.depth import DEEP
 from tests.support.hostile_texts import MARK, hostile_texts
 from tests.support.runs_factory import make_run
 
 pytestmark = pytest.mark.browser
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 TEXTS = list(hostile_texts(DEEP))
 WATCH = """
 window.violations = []

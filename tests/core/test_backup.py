@@ -1,7 +1,6 @@
 """A backup is one state, goes from either engine to either engine, and never half-arrives."""
 
 import json
-import os
 import random
 import resource
 import threading
@@ -29,6 +28,7 @@ from core.settings import Settings
 from core.users import ensure_admin
 from core.workspace_settings import INSTALLATION, get_setting
 from prompts.models import Prompt, PromptVersion
+from tests.support.depth import DEEP
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -179,7 +179,7 @@ def test_no_flipped_byte_changes_a_row(sqlite_db: Database, tmp_path: Path):
     backup(sqlite_db, tmp_path / "b.zip", version="1")
     whole, rows = (tmp_path / "b.zip").read_bytes(), contents(sqlite_db)
     chance, refused = random.Random(7), 0
-    times = 200 if os.environ.get("PROMPTSTONE_TEST_DEEP") else 20
+    times = 200 if DEEP else 20
     for number in range(times):
         flipped = bytearray(whole)
         flipped[chance.randrange(len(whole))] ^= 1 << chance.randrange(8)

@@ -1,6 +1,5 @@
 """The schema: what the tables say, and what a killed upgrade leaves behind."""
 
-import os
 import random
 import signal
 import subprocess
@@ -18,8 +17,7 @@ from core.database import Base, Database
 from core.errors import Unavailable
 from core.migrate import current_revision, known_revisions, migrate
 from core.settings import Settings
-
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
+from tests.support.depth import DEEP
 
 
 def test_the_migrations_make_what_the_tables_say(db: Database) -> None:

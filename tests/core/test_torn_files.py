@@ -1,6 +1,5 @@
 """A torn or garbled write-ahead log costs the newest commits at most; a killed upgrade nothing."""
 
-import os
 import random
 import shutil
 import signal
@@ -17,8 +16,8 @@ from core.database import Database
 from core.migrate import current_revision, known_revisions
 from core.models import Setting
 from core.settings import Settings
+from tests.support.depth import DEEP
 
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 COMMITS = 60
 
 

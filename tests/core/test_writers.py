@@ -1,14 +1,13 @@
 """Many processes on one SQLite file."""
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from core.database import Database
 from core.drafts import load_draft
+from tests.support.depth import DEEP
 
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 SECONDS = 60 if DEEP else 4
 WRITER = """
 import sys, time

@@ -1,5 +1,4 @@
 import math
-import os
 
 import krippendorff
 import numpy as np
@@ -8,8 +7,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from evalsets.statistics.agreement import Level, Rating, agreement, cohen_kappa, krippendorff_alpha
 from evalsets.statistics.alpha_bootstrap import resampled_alphas
-
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
+from tests.support.depth import DEEP
 
 
 def drawn(items: int, annotators: int, missing: float = 0.2, seed: int = 0) -> list[list[Rating]]:

@@ -1,7 +1,6 @@
 """Owners that die, stop and come back: nothing recorded is lost, sent again, or overwritten."""
 
 import asyncio
-import os
 import random
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from core.database import Database
 from core.locks import FileLock
 from evalsets.models import Answer, Attempt, Cell, CellScore, Run
 from evalsets.runs.ownership import has_owner
+from tests.support.depth import DEEP
 from tests.support.run_forks import Fork, forks
 from tests.support.running import (
     PRICES,
@@ -27,7 +27,6 @@ from tests.support.running import (
 )
 from tests.support.witness import Witness, witness
 
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 KILLS = 200 if DEEP else 20
 IN_FLIGHT = 8
 

@@ -1,7 +1,6 @@
 """Data sets on both databases: versions, pages, differences, edits, export and back."""
 
 import io
-import os
 import threading
 import time
 from typing import Any
@@ -26,8 +25,7 @@ from evalsets.datasets.service import DatasetPushed, describe, get, history, lis
 from evalsets.files.cases import CaseRow, ParsedCases
 from evalsets.files.reading import read_stream
 from evalsets.models import Case, Dataset
-
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
+from tests.support.depth import DEEP
 
 
 def read(text: str, name: str = "x.csv") -> ParsedCases:

@@ -21,8 +21,8 @@ from core.errors import Invalid, PromptstoneError, TooLarge
 from evalsets.files import limits
 from evalsets.files.cases import ParsedCases, column_map
 from evalsets.files.reading import ReadOptions, preview, read_cases, read_stream
+from tests.support.depth import DEEP
 
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 SHARED = Path(os.environ.get("PROMPTSTONE_TEST_SHARED_DATA", "shared-data"))
 
 

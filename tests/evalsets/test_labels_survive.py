@@ -20,10 +20,10 @@ from evalsets.labels.queue_plan import PlanForm, create_queue
 from evalsets.labels.queues import progress, save_item
 from evalsets.labels.service import checked
 from evalsets.models import Label, QueueItem
+from tests.support.depth import DEEP
 from tests.support.labeler import word
 from tests.support.runs_factory import make_run
 
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 KILLS = 200 if DEEP else 20
 ROOT = Path(__file__).parents[2]
 

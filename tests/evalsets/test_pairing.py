@@ -1,5 +1,4 @@
 import itertools
-import os
 from fractions import Fraction
 
 import numpy as np
@@ -20,9 +19,10 @@ from evalsets.statistics.pairing import (
     sign_flip,
 )
 from evalsets.statistics.quantiles import Z95
+from tests.support.depth import DEEP
 
 ENUMERATED = [6, 8, 10, 15, 20, 30]
-if os.environ.get("PROMPTSTONE_TEST_DEEP") == "1":
+if DEEP:
     ENUMERATED += [40, 60, 80, 100]
 
 tables = st.builds(Table, *[st.integers(0, 200)] * 4)

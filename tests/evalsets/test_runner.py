@@ -1,7 +1,6 @@
 """The engine against the witness: what is sent, counted, cached, retried, held back."""
 
 import asyncio
-import os
 import time
 from decimal import Decimal
 from typing import Any
@@ -16,6 +15,7 @@ from evalsets.runs.ownership import owned
 from evalsets.runs.request import RunRequest
 from evalsets.runs.service import cancel, pause, plan, resume, retry
 from evalsets.runs.worker import work
+from tests.support.depth import DEEP
 from tests.support.running import (
     ACTOR,
     PRICES,
@@ -30,8 +30,6 @@ from tests.support.running import (
     work_on,
 )
 from tests.support.witness import Witness, witness
-
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 
 
 @pytest.fixture

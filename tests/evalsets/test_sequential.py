@@ -1,7 +1,6 @@
 """p for two streams at any moment: against integrals, and how often it is wrong when looked at always."""
 
 import math
-import os
 
 import numpy as np
 import pytest
@@ -9,8 +8,8 @@ from scipy.integrate import dblquad
 
 from evalsets.statistics.sequential import p_anytime_unpaired
 from evalsets.statistics.unpaired import fisher_exact
+from tests.support.depth import DEEP
 
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 RUNS, LOOKS = (4_000, 2_000) if DEEP else (150, 400)
 
 pytestmark = pytest.mark.timeout(900)

@@ -5,7 +5,6 @@ standard errors. Seeds are fixed.
 """
 
 import math
-import os
 from functools import cache
 from typing import NamedTuple
 
@@ -30,8 +29,8 @@ from evalsets.statistics.shares import share_of_good
 from evalsets.statistics.unpaired import unpaired
 from evalsets.statistics.verdict import decide
 from evalsets.statistics.words import Plan, Word, look_of
+from tests.support.depth import DEEP
 
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 RUNS = 4_000 if DEEP else 400
 SIZES = (20, 50, 100, 200) if DEEP else (20, 100)
 ONE_LOOK = look_of(None)

@@ -17,8 +17,8 @@ from prompts.content import MessageTemplate
 from prompts.render_process import RenderProcess, WorkerDiedError
 from prompts.template import RenderedPrompt, Renderer, TemplateError, TemplateProblem
 from tests.prompts.hostile import BOMBS, CPU_BOMBS, MEMORY_BOMBS, OTHER_BOMBS
+from tests.support.depth import DEEP
 
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 SOME = BOMBS if DEEP else [CPU_BOMBS[0], CPU_BOMBS[4], *MEMORY_BOMBS[:12:4], *OTHER_BOMBS]
 SLACK = 2.0
 

@@ -1,7 +1,6 @@
 """Prompt files: what is read, what is refused, and that writing and reading agree."""
 
 import contextlib
-import os
 import string
 import time
 from typing import Any
@@ -15,9 +14,9 @@ from connectors.parameters import RESERVED
 from core.errors import Invalid, TooLarge
 from prompts.content import MessageTemplate, PromptContent, Variable
 from prompts.files import ParsedPrompt, parse_prompt_file, write_prompty
+from tests.support.depth import DEEP
 
 SLOW = [HealthCheck.too_slow]
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 
 
 def parse(text: str, name: str = "file.prompty") -> ParsedPrompt:

@@ -1,7 +1,6 @@
 """SAFETY T6: templates with typing errors are a line and a sentence, for their row alone."""
 
 import contextlib
-import os
 import random
 import string
 from collections.abc import Iterator
@@ -12,8 +11,8 @@ import pytest
 from prompts.content import MessageTemplate
 from prompts.template import RenderedPrompt, Renderer, TemplateError, TemplateProblem
 from tests.prompts.hostile import ESCAPES
+from tests.support.depth import DEEP
 
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 MUTATED = 200 if DEEP else 20
 GOOD = (
     "Write about {{ topic|upper }} for {{ reader.name }}.",

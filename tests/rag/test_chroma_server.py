@@ -1,6 +1,5 @@
 """A Chroma server that many processes share: it speeds searches up and never changes an answer."""
 
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -14,22 +13,10 @@ from rag.chroma_process import ChromaProcess, Stopped
 from rag.chroma_server import ChromaServed
 from rag.chroma_shared import Place
 from rag.vectors import Exact, Matrix
-from tests.support.chroma import ChromaServer
+from tests.support.chroma import COUNT, IDS, MATRIX, ChromaServer, unit
+from tests.support.depth import deep_only
 
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
-deep = pytest.mark.skipif(not DEEP, reason="each client takes seconds to start")
-COUNT = 1500
-WIDTH = 32
-
-
-def unit(seed: int, count: int) -> np.ndarray:
-    found = np.random.default_rng(seed).standard_normal((count, WIDTH)).astype(np.float32)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
-
-
-MATRIX = unit(1, COUNT)
 QUERIES = unit(2, 30)
-IDS = [f"chunk{number}" for number in range(COUNT)]
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +88,7 @@ def test_a_collection_is_made_once_and_what_changed_since_is_scanned(
     )
 
 
-@deep
+@deep_only
 def test_a_snapshot_that_differs_much_takes_the_place_of_the_older(
     server: ChromaServer, raw: ChromaProcess, opened: list[ChromaServed]
 ) -> None:
@@ -114,7 +101,7 @@ def test_a_snapshot_that_differs_much_takes_the_place_of_the_older(
     assert not old.indexed
 
 
-@deep
+@deep_only
 def test_wrong_vectors_are_found_and_made_anew(
     server: ChromaServer, raw: ChromaProcess, opened: list[ChromaServed]
 ) -> None:
@@ -125,7 +112,7 @@ def test_wrong_vectors_are_found_and_made_anew(
     assert tops(served(at, opened)) == WANTED
 
 
-@deep
+@deep_only
 def test_a_half_made_collection_is_waited_for_then_finished(
     server: ChromaServer,
     raw: ChromaProcess,
@@ -141,7 +128,7 @@ def test_a_half_made_collection_is_waited_for_then_finished(
     assert tops(served(at, opened)) == WANTED
 
 
-@deep
+@deep_only
 def test_two_that_begin_at_once_make_one_collection(
     server: ChromaServer, opened: list[ChromaServed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -161,7 +148,7 @@ def test_two_that_begin_at_once_make_one_collection(
     assert sum(written) == COUNT
 
 
-@deep
+@deep_only
 def test_a_base_that_moved_on_makes_nothing(
     server: ChromaServer, raw: ChromaProcess, opened: list[ChromaServed]
 ) -> None:
@@ -173,7 +160,7 @@ def test_a_base_that_moved_on_makes_nothing(
     assert tops(dense) == WANTED
 
 
-@deep
+@deep_only
 def test_a_dead_server_leaves_an_exact_scan_and_is_found_again(
     tmp_path: Path, opened: list[ChromaServed], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,7 +181,7 @@ def test_a_dead_server_leaves_an_exact_scan_and_is_found_again(
         server.kill()
 
 
-@deep
+@deep_only
 def test_closing_ends_the_making(server: ChromaServer, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = threading.Event()
     go_on = threading.Event()

@@ -21,20 +21,10 @@ from rag.search import search
 from rag.search_settings import SearchSettings
 from rag.terms import packed
 from rag.vectors import Exact
+from tests.support.chroma import COUNT, IDS, MATRIX, WIDTH, unit
+from tests.support.depth import DEEP
 
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
-COUNT = 1500
-WIDTH = 32
-
-
-def unit(seed: int, count: int) -> np.ndarray:
-    found = np.random.default_rng(seed).standard_normal((count, WIDTH)).astype(np.float32)
-    return found / np.linalg.norm(found, axis=1, keepdims=True)
-
-
-MATRIX = unit(1, COUNT)
 QUERIES = unit(2, 50)
-IDS = [f"chunk{number}" for number in range(COUNT)]
 
 
 def tops(dense: ChromaDense | Exact) -> list[list[int]]:

@@ -1,7 +1,6 @@
 """Pieces: exact offsets, limits, coverage, overlap; what a person would cut; linear time."""
 
 import itertools
-import os
 
 import pytest
 import regex
@@ -12,8 +11,8 @@ from connectors.tokens import count_text
 from rag.chunk_settings import Markdown, ParentChild, Recursive
 from rag.chunking import Piece, chunk
 from tests.support.cpu import assert_linear
+from tests.support.depth import DEEP
 
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 CHUNKERS = (Recursive, Markdown, ParentChild)
 
 _WORDS = st.sampled_from(

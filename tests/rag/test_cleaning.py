@@ -1,7 +1,5 @@
 """Cleaning: what each step takes and leaves, pages carried along, linear time."""
 
-import os
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,8 +12,8 @@ from rag.cleaning.furniture import furniture
 from rag.cleaning.settings import CleaningSettings
 from tests.support import cpu
 from tests.support.cpu import assert_linear
+from tests.support.depth import DEEP
 
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 OFF = CleaningSettings(normalise=False, furniture=False, boilerplate=False)
 NORMALISE = OFF.model_copy(update={"normalise": True})
 

@@ -1,6 +1,5 @@
 """A base searched through the Chroma server that a setting names, and without it."""
 
-import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,9 +18,9 @@ from rag.search_settings import SearchSettings
 from rag.searching import Found, Searcher
 from tests.support.bases import ACTOR, fill, make_base
 from tests.support.chroma import ChromaServer
+from tests.support.depth import DEEP
 
 NOBODY = "http://127.0.0.1:9"
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 
 
 @pytest.fixture

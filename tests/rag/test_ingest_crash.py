@@ -1,6 +1,5 @@
 """An ingest whose process is killed at any moment goes on to what a clean one makes."""
 
-import os
 import random
 import shutil
 import time
@@ -17,8 +16,9 @@ from rag.search_settings import SearchSettings
 from rag.searching import Searcher
 from rag.service import LIVE
 from tests.support.bases import fill, make_base, outcome, queue, work, working_child
+from tests.support.depth import DEEP
 
-KILLS = 50 if os.environ.get("PROMPTSTONE_TEST_DEEP") else 5
+KILLS = 50 if DEEP else 5
 CHUNKS = 1500
 _WORDS = [
     "river",

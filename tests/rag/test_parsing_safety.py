@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import os
 import pickle
 import socket
 import subprocess
@@ -24,8 +23,8 @@ from lxml import etree
 from rag.parsing.limits import Limits
 from rag.parsing.process import Parsed, Parser, Refused
 from tests.support import bombs
+from tests.support.depth import DEEP
 
-DEEP = os.environ.get("PROMPTSTONE_TEST_DEEP") == "1"
 GIB = 1 << 30
 
 

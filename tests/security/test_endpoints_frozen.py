@@ -19,8 +19,9 @@ from serving.models import Trace
 from tests.prompts.hostile import BOMBS, ESCAPES
 from tests.support.apps import ACTOR, change
 from tests.support.apps_server import Answered, AppsServer, apps_server
-from tests.support.endpoints import DEEP, is_refusal, until
-from tests.support.witness import Witness, witness
+from tests.support.depth import DEEP
+from tests.support.endpoints import is_refusal, until
+from tests.support.witness import Witness
 
 KNOWN = [
     "chat_template",
@@ -141,12 +142,6 @@ KNOWN = [
     "content",
 ]
 VALUES = (None, True, 0, -1, 1e308, "", "x", "{{ 7*7 }}", [], {}, [[]], {"a": {"b": [1]}})
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Witness]:
-    with witness() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

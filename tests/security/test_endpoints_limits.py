@@ -25,9 +25,10 @@ from serving.keys import revoke_key
 from serving.models import Trace
 from tests.support.apps import ACTOR
 from tests.support.apps_server import Answered, AppsServer, beside
-from tests.support.endpoints import DEEP, is_refusal, until
+from tests.support.depth import DEEP
+from tests.support.endpoints import is_refusal, until
 from tests.support.serving import Up, start
-from tests.support.witness import Witness, witness
+from tests.support.witness import Witness
 
 MINUTE = 60
 SLACK = 1 if DEEP else 3
@@ -63,12 +64,6 @@ class Pair:
 
 def _status(api: AppsServer, key: str) -> int:
     return api.call("/v1/models", key=key, method="GET").status
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Witness]:
-    with witness() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

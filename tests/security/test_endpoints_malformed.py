@@ -18,10 +18,11 @@ from app.server import protocol
 from serving.http import body as reading
 from tests.security.test_hostile_texts import HOSTILE
 from tests.support.apps_server import AppsServer, apps_server
-from tests.support.endpoints import DEEP, answers, is_refusal, raw
+from tests.support.depth import DEEP
+from tests.support.endpoints import answers, is_refusal, raw
 from tests.support.hostile_texts import hostile_texts
 from tests.support.serving import ask
-from tests.support.witness import Witness, witness
+from tests.support.witness import Witness
 
 CASES = 1250 if DEEP else 50
 RAW = 500 if DEEP else 80
@@ -44,12 +45,6 @@ NAUGHTY = [
     "<?xml version='1.0'?><!DOCTYPE x [<!ENTITY y SYSTEM 'file:///etc/passwd'>]>", "{0}{1.__class__}",
     "() { :; }; echo x", "If you're reading this", "Scunthorpe", "CON", "AUX", "data: [DONE]\n\n",
 ]  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Witness]:
-    with witness() as server:
-        yield server
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])

@@ -16,8 +16,9 @@ from sqlmodel import select
 from app.server import protocol
 from serving.models import Trace, TraceContent
 from tests.support.apps_server import AppsServer, apps_server
-from tests.support.endpoints import DEEP, at_rest, is_refusal, sockets, tasks, until
-from tests.support.witness import Witness, witness
+from tests.support.depth import DEEP
+from tests.support.endpoints import at_rest, is_refusal, sockets, tasks, until
+from tests.support.witness import Witness
 
 CLIENTS = 500 if DEEP else 45
 AT_ONCE = 9
@@ -28,12 +29,6 @@ _ODD = ("garbage", "html", "truncated", "deep", "utf8", "longline", "huge50mb", 
         "half", "hugeusage", "echokey")  # fmt: skip
 _ODDER = ("empty", "nochoices", "many", "nan", "manyheaders", "badusage", "r404", "quota")
 ODD = (*_ODD, *_ODDER) if DEEP else _ODD
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Witness]:
-    with witness() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

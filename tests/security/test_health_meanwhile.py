@@ -14,9 +14,9 @@ from urllib.parse import quote
 import pytest
 
 from tests.prompts.hostile import CPU_BOMBS, MEMORY_BOMBS
+from tests.support.depth import DEEP
 from tests.support.serving import ask
 
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 MOST_MS = 250
 SLACK = 1 if DEEP else 2
 """The plain run shares its cores with the tests beside it."""

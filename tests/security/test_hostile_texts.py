@@ -5,7 +5,6 @@ Each is kept exactly or refused in a sentence; nothing else may come out of a se
 
 import io
 import json
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -37,6 +36,7 @@ from prompts.content import MessageTemplate, PromptContent, Variable
 from prompts.files import parse_prompt_file
 from prompts.models import PromptDraft
 from prompts.template import renderer
+from tests.support.depth import DEEP
 from tests.support.runs_factory import make_run
 
 HOSTILE = [
@@ -154,9 +154,6 @@ SERVICES: dict[str, Service] = {
     "promote": lambda s, t, r: promote.promote(s, r, t, t, reason=t),
     "generation": lambda s, t, _: s.add(Generation(actor="a", model="m", request={"t": t}, output=t)),
 }  # fmt: skip
-
-
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 
 
 @pytest.fixture

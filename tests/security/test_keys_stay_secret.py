@@ -13,6 +13,7 @@ from connectors.models import LocalAddress, ModelSettings
 from connectors.service import add_model
 from core.database import Database
 from core.settings import Settings
+from tests.support.depth import DEEP
 from tests.support.running import add_cases, add_prompt, begin, run_row
 from tests.support.serving import Up, command, start
 from tests.support.witness import Witness, witness
@@ -21,7 +22,6 @@ SEALED, NAMED = 30, 20
 KEYS = [f"sk-canary{number:02}-{os.urandom(12).hex()}" for number in range(SEALED + NAMED)]
 CONTROL = "plain-canary-that-must-be-found"
 BEHAVIOURS = ("ok", "echokey", "r401", "r400", "garbage")
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 COMMANDS = ("model list --json", "model test m1", "audit list --json", "run show {run} --json",
             "run export {run} --format jsonl --output {out}/run.jsonl",
             "run export {run} --format html --output {out}/run.html",

@@ -2,7 +2,6 @@
 
 import contextlib
 import http.client
-import os
 import random
 import socket
 import threading
@@ -18,9 +17,9 @@ from websockets.sync.client import connect
 
 from app.server.protocol import BoundedProtocol
 from tests.security.test_hostile_texts import HOSTILE
+from tests.support.depth import DEEP
 from tests.support.serving import Up, serving
 
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW")
 PATHS = (
     *("/", "/healthz", "/readyz", "/metrics", "/docs", "/openapi.json", "/sign-in", "/ui/streams"),

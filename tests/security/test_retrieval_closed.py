@@ -18,6 +18,7 @@ from rag.embedders import Embedder
 from rag.search_settings import SearchSettings
 from rag.searching import Searcher
 from tests.support.bases import fill, make_base, packaged
+from tests.support.depth import DEEP
 from tests.support.running import add_cases, add_prompt, begin, cell_rows, work_on
 from tests.support.running import add_model as add_stub
 from tests.support.serving import descendants
@@ -25,7 +26,7 @@ from tests.support.witness import Witness, witness
 
 ROOT = Path(__file__).parents[2]
 OURS = ("app", "connectors", "core", "evalsets", "prompts", "rag")
-POISONED = 200 if os.environ.get("PROMPTSTONE_TEST_DEEP") else 40
+POISONED = 200 if DEEP else 40
 SECRET = "sk-canary-4711-of-the-workspace"
 FOREIGN = "canary of the other base"
 TEMPLATE = "{% for p in context %}[{{ p.n }}] {{ p.text }}\n{% endfor %}\nQuestion: {{ question }}"

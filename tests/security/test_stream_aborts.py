@@ -1,7 +1,6 @@
 """SAFETY E7 for the pages' streams: readers that go away, at any moment, leave nothing behind."""
 
 import asyncio
-import os
 import random
 import socket
 import struct
@@ -15,11 +14,11 @@ from connectors.models import ModelSettings
 from connectors.service import add_model
 from connectors.wire import Target
 from tests.app.test_server_work import listening
+from tests.support.depth import DEEP
 from tests.support.serving import ask
 from tests.support.witness import Witness, witness
 
 __all__ = ["listening"]
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 NO_GOODBYE = struct.pack("ii", 1, 0)
 
 

@@ -18,16 +18,10 @@ from langchain_openai import ChatOpenAI
 
 from tests.support.apps_server import AppsServer, apps_server
 from tests.support.endpoints import until
-from tests.support.witness import Witness, witness
+from tests.support.witness import Witness
 
 HELLO: list[Any] = [{"role": "user", "content": "one two three"}]
 NODE = Path(sys.prefix) / "npm/node_modules"
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Witness]:
-    with witness() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

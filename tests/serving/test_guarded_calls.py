@@ -9,7 +9,7 @@ import pytest
 from serving.guards import BlockedWordsGuard, InjectionGuard, LengthGuard, PiiGuard
 from serving.models import Trace, TraceContent
 from tests.support.apps_server import AppsServer, apps_server
-from tests.support.witness import Witness, witness
+from tests.support.witness import Witness
 
 ADDRESS = "jane.doe@example.com"
 MASKED = (
@@ -18,12 +18,6 @@ MASKED = (
     InjectionGuard(action="block"),
     LengthGuard(most=200_000, action="block"),
 )
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Witness]:
-    with witness() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

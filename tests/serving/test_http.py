@@ -16,13 +16,7 @@ from serving.keys import create_key
 from serving.traces import get_trace
 from tests.support.apps import ACTOR, make_app, push, release
 from tests.support.apps_server import AppsServer, apps_server
-from tests.support.witness import Witness, witness
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Witness]:
-    with witness() as server:
-        yield server
+from tests.support.witness import Witness
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,10 @@ from core.database import Database
 from core.settings import Settings
 from serving.models import Trace, TraceContent
 from tests.support.apps_server import Answered, AppsServer, beside
-from tests.support.endpoints import DEEP, until
+from tests.support.depth import DEEP
+from tests.support.endpoints import until
 from tests.support.serving import Up, alive, start
-from tests.support.witness import Witness, witness
+from tests.support.witness import Witness
 
 SECONDS = 8.0 if DEEP else 1.5
 WORKERS = 12
@@ -81,12 +82,6 @@ class Load:
                 self.done.append(Done(answer.headers["x-request-id"], time.monotonic()))
             elif answer.status != 503:
                 self.odd.append(f"{answer.status} {said[:200]!r}")
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Witness]:
-    with witness() as server:
-        yield server
 
 
 @dataclass

@@ -6,13 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.support.apps_server import AppsServer, apps_server
-from tests.support.witness import Witness, witness
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Witness]:
-    with witness() as server:
-        yield server
+from tests.support.witness import Witness
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from serving.settings import Operations
 from tests.support.apps import ACTOR
 from tests.support.apps_server import AppsServer, apps_server
 from tests.support.collector import collector
-from tests.support.witness import Witness, witness
+from tests.support.witness import Witness
 
 KNOWN = {
     value for name, value in vars(gen_ai_attributes).items()
@@ -48,12 +48,6 @@ MESSAGES = {
 }
 """What `gen-ai-input-messages.json` of the conventions asks of texts."""
 SECRET = "opensesame"
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Witness]:
-    with witness() as server:
-        yield server
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Calls are written in groups, whatever dies or is refused; nobody who answers a call waits."""
 
 import asyncio
-import os
 import random
 import signal
 import subprocess
@@ -20,8 +19,7 @@ from serving.models import ApiKey, App, Trace, TraceContent
 from serving.recorder import Recorder
 from serving.records import CallContent, Step
 from tests.support.calls import call, make_app, make_key, said
-
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
+from tests.support.depth import DEEP
 
 
 def add_app(db: Database) -> App:

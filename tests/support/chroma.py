@@ -1,4 +1,4 @@
-"""Chroma's own server, as `chroma run` starts it."""
+"""Chroma's own server, as `chroma run` starts it, and vectors to put into Chroma."""
 
 import http.client
 import os
@@ -7,6 +7,21 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+import numpy as np
+
+COUNT = 1500
+WIDTH = 32
+
+
+def unit(seed: int, count: int) -> np.ndarray:
+    """`count` vectors of length one; the same for a seed."""
+    found = np.random.default_rng(seed).standard_normal((count, WIDTH)).astype(np.float32)
+    return found / np.linalg.norm(found, axis=1, keepdims=True)
+
+
+MATRIX = unit(1, COUNT)
+IDS = [f"chunk{number}" for number in range(COUNT)]
 
 
 class ChromaServer:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 import re
 import socket
 import time
@@ -13,7 +12,6 @@ from typing import Any
 
 from app.server import context
 
-DEEP = bool(os.environ.get("PROMPTSTONE_TEST_DEEP"))
 _WHILE = 0.25
 _STATUS = re.compile(rb"HTTP/1\.1 (\d{3})")
 
