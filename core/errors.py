@@ -77,6 +77,10 @@ class QuotaExhausted(RateLimited):
     """A budget is used up until its next day."""
 
 
+class Overloaded(RateLimited):
+    """The process has as much to do as it can; another one, or a second later, may take it."""
+
+
 class Unavailable(PromptstoneError):
     """Something this depends on is missing, stopped or broken."""
 
@@ -102,6 +106,7 @@ STATUS: dict[type[PromptstoneError], HttpStatus] = {
     TooLarge: HttpStatus(413, "invalid_request_error"),
     RateLimited: HttpStatus(429, "rate_limit_error"),
     QuotaExhausted: HttpStatus(429, "insufficient_quota"),
+    Overloaded: HttpStatus(503, "server_error"),
     Unavailable: HttpStatus(503, "server_error"),
     LostLease: HttpStatus(409, "server_error"),
 }

@@ -13,7 +13,7 @@ from core.clock import utcnow
 from core.errors import Conflict, NotFound
 from core.jobs import Claim, check_fence, claim, enqueue, finish, release
 from rag.models import Ingest, IngestItem, KnowledgeBase
-from rag.parser_settings import BUILTIN, PARSER_SETTINGS, ParserSettings, check_parser
+from rag.parser_settings import BUILTIN, ParserSettings, check_parser, read_parser
 from rag.service import LIVE, RECENT, get, lock
 from rag.sources import Source
 
@@ -130,8 +130,7 @@ def retry_failed(session: Session, ingest_id: str) -> Ingest:
     failed = [Source(item.name, item.path, item.source) for item in session.exec(query)]
     if not failed:
         raise Conflict("No file of this ingest failed. Add the files that are missing.")
-    kept = old.settings.get("parser")
-    parser = PARSER_SETTINGS.validate_python(kept) if kept else BUILTIN
+    parser = read_parser(old.settings.get("parser"))
     return start_add(session, base.name, failed, form=old.form, meta=old.meta, parser=parser)
 
 

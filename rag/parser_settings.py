@@ -1,7 +1,8 @@
 """How documents are read: one frozen class a parser, told apart by `kind`."""
 
 import importlib.util
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -38,6 +39,11 @@ PARSER_SETTINGS: TypeAdapter[Builtin | Docling] = TypeAdapter(ParserSettings)
 def has_docling() -> bool:
     """Whether the extra is installed."""
     return importlib.util.find_spec("docling") is not None
+
+
+def read_parser(kept: Mapping[str, Any] | None) -> ParserSettings:
+    """The settings that were kept; what was kept before there was a choice is ours."""
+    return PARSER_SETTINGS.validate_python(kept) if kept else BUILTIN
 
 
 def check_parser(settings: ParserSettings) -> None:

@@ -13,7 +13,7 @@ from rag.chunking import chunk
 from rag.cleaning.clean import clean
 from rag.cleaning.near_duplicates import NearDuplicates
 from rag.cleaning.settings import CleaningSettings
-from rag.parser_settings import BUILTIN, PARSER_SETTINGS, ParserSettings
+from rag.parser_settings import BUILTIN, ParserSettings, read_parser
 from rag.parsing.process import Parsed
 from rag.passages import document_name, searched_text
 from rag.terms import packed
@@ -63,7 +63,7 @@ def read_recipe(
     return Recipe(
         CHUNK_SETTINGS.validate_python(chunker),
         CleaningSettings(**cleaning),
-        PARSER_SETTINGS.validate_python(parser) if parser else BUILTIN,
+        read_parser(parser),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from connectors.connections import Connections
 from connectors.wire import ChatError
 from core.database import Database
-from core.errors import Invalid, PromptstoneError, Unavailable
+from core.errors import Invalid, Overloaded, PromptstoneError
 from serving.asking import Opened, ask, must_wait, open_stream
 from serving.bodies import Asked, Turn
 from serving.calls import Call, new_call, upstream_error
@@ -71,9 +71,9 @@ class Answering:
     async def begin(
         self, request_id: str, ref: str, asked: Asked, key: LiveKey | None, user: str | None = None
     ) -> Call:
-        """Find the release that `ref` means for this caller; raises NotFound or Unavailable."""
+        """Find the release that `ref` means for this caller; raises NotFound or Overloaded."""
         if len(self._under_way) >= MOST_AT_ONCE:
-            raise Unavailable(
+            raise Overloaded(
                 f"The server answers {MOST_AT_ONCE:,} calls already. Try again in a second.",
                 code="overloaded",
             )

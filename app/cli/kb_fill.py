@@ -34,11 +34,11 @@ def add(
     """Add documents; unchanged ones are skipped, changed ones replaced, vanished ones listed."""
     from app.cli.kb_ingest import follow, handed_over, sources_of
     from rag.ingests import start_add
-    from rag.parser_settings import PARSER_SETTINGS, check_parser
+    from rag.parser_settings import check_parser, read_parser
     from rag.settings import read_meta
 
     metadata = read_meta(meta)
-    reading = PARSER_SETTINGS.validate_python({"kind": parser.value})
+    reading = read_parser({"kind": parser.value})
     check_parser(reading)  # before files are handed over
     sources, gone = sources_of(name, paths, form.value)
     sources = handed_over(sources)

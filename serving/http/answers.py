@@ -8,10 +8,11 @@ import contextlib
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import Session
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -31,6 +32,7 @@ _EVENTS = "text/event-stream; charset=utf-8"
 
 log = logging.getLogger("promptstone.serving")
 
+T = TypeVar("T")
 Headers = list[tuple[bytes, bytes]]
 Shape = Callable[[Call, Whole], dict[str, Any]]
 
@@ -180,10 +182,9 @@ class CallAnswer(Response):
             await send({"type": "http.response.body", "body": event})
         if self.started:
             return
-        if isinstance(error, RateLimited) or error.code == "overloaded":
-            seconds = getattr(error, "retry_after", None) or 1
-            self._headers.append((b"retry-after", str(max(1, round(seconds))).encode()))
-            self._headers += getattr(error, "headers", ())
+        if isinstance(error, RateLimited):
+            self._headers.append((b"retry-after", str(max(1, error.retry_after or 1)).encode()))
+            self._headers += error.headers
         body = orjson.dumps(chunks.error_value(error))
         await self._send(http_status(error).status, _JSON, body, send)
 
@@ -208,28 +209,28 @@ class CallAnswer(Response):
             return idempotency.claim(session, self._key.id, token, digest, request_id)
 
     async def _renew(self, request_id: str) -> None:
-        token = self._token or ""
         while True:
             await asyncio.sleep(idempotency.RENEW_SECONDS)
             with contextlib.suppress(SQLAlchemyError):  # the next time is soon enough
-                await asyncio.to_thread(self._write, lambda s: idempotency.renew(
-                    s, self._key.id, token, request_id))  # fmt: skip
+                await self._note(idempotency.renew, request_id)
 
     async def _store(self, answer: Stored) -> None:
-        if self._token is not None:
-            token = self._token
-            await asyncio.to_thread(self._write, lambda s: idempotency.store(
-                s, self._key.id, token, answer))  # fmt: skip
+        await self._note(idempotency.store, answer)
 
     async def _release(self, request_id: str) -> None:
-        if self._token is not None:
-            token = self._token
-            await asyncio.to_thread(self._write, lambda s: idempotency.release(
-                s, self._key.id, token, request_id))  # fmt: skip
+        await self._note(idempotency.release, request_id)
 
-    def _write(self, change: Callable[..., None]) -> None:
-        with self._serving.database.session_scope(f"key:{self._key.id}") as session:
-            change(session)
+    async def _note(self, change: Callable[[Session, str, str, T], None], about: T) -> None:
+        """Change what is known of this call's Idempotency-Key, if it came with one."""
+        token = self._token
+        if token is None:
+            return
+
+        def write() -> None:
+            with self._serving.database.session_scope(f"key:{self._key.id}") as session:
+                change(session, self._key.id, token, about)
+
+        await asyncio.to_thread(write)
 
 
 def _unforeseen(request_id: str) -> Unavailable:

@@ -84,7 +84,7 @@ def apps_links(part: Part, name: str) -> None:
         return
     st.subheader(t("uses.apps"), anchor=False)
     for use in found:
-        where = [raw("uses.draft")] if use.draft else []
-        where = [raw("uses.live", aliases=", ".join(use.live)), *where] if use.live else where
-        label = f"{use.app} · {' · '.join(where)}"
+        live = [raw("uses.live", aliases=", ".join(use.live))] if use.live else []
+        draft = [raw("uses.draft")] if use.draft else []
+        label = " · ".join([use.app, *live, *draft])
         url.link("apps", plain(label), ":material/rocket_launch:", id=use.app)
