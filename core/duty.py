@@ -7,6 +7,7 @@ from core.database import Database
 from core.locks import FileLock
 
 _TAKE = text("SELECT pg_try_advisory_lock(hashtextextended(:name, 7263911405))")
+_FREE = text("SELECT pg_advisory_unlock(hashtextextended(:name, 7263911405))")
 
 
 class Duty:
@@ -57,7 +58,10 @@ class Duty:
             self._file.release()
             self._held = False
         if self._connection is not None:
-            # Closing gives it back to the pool, where its lock would live on.
-            self._connection.invalidate()
+            try:
+                self._connection.execute(_FREE, {"name": self._name})
+            except SQLAlchemyError:
+                # Closing alone would give it back to the pool, where its lock would live on.
+                self._connection.invalidate()
             self._connection.close()
             self._connection = None
