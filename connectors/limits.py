@@ -62,6 +62,12 @@ class ModelGate:
         self.limits = limits
         self._wake()
 
+    @property
+    def opens_soon(self) -> bool:
+        """Whether nothing but a call under way keeps the next one: no rate, no hold."""
+        free = self.limits.rpm is None and self.limits.tpm is None
+        return free and self.in_flight >= int(self._window.size) and self._held_until <= self._now()
+
     async def acquire(self, est_tokens: int = 0) -> bool:
         """Wait for a slot, first come first served; False when the circuit is open."""
         if self.circuit_reason is not None:

@@ -24,24 +24,21 @@ class Admission:
         self.budget = Budget(run.budget, spent)
         self._exhausted = exhausted
 
-    async def enter(self, lane: Lane, work: Work) -> bool:
-        """Pass the budget and the model's gate; False when the work must not be sent now."""
+    async def afford(self, lane: Lane, work: Work) -> bool:
+        """Set aside what the call will probably cost; False without the budget, or at a stop."""
         work.tokens = 0
-        if self.budget.total is not None or lane.gate.limits.tpm is not None:
-            guess = self._guesser(work).guess(work.request)
-            work.tokens = sum(guess)
-            if not await self._afford(work, guess.cost(lane.model.price)):
-                return False
-        entered = False
-        try:
-            entered = await lane.gate.acquire(work.tokens)
-        finally:
-            if not entered:
-                self.spend(work, ZERO)
+        if self.budget.total is None and lane.gate.limits.tpm is None:
+            return True
+        guess = self._guesser(work).guess(work.request)
+        work.tokens = sum(guess)
+        return await self._afford(work, guess.cost(lane.model.price))
+
+    async def enter(self, lane: Lane, work: Work) -> bool:
+        """Pass the model's gate; False when the work must not be sent now."""
+        entered = await lane.gate.acquire(work.tokens)
         if entered and lane.stopped:
             lane.gate.release(None, work.tokens)
-            self.spend(work, ZERO)
-            entered = False
+            return False
         return entered
 
     async def _afford(self, work: Work, cost: Decimal) -> bool:

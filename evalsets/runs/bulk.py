@@ -65,3 +65,11 @@ class Update(_Statement):
         parts = [f"{name} = {mark}" for name in self._columns]
         values, keys = parts[: -self._keys], parts[-self._keys :]
         return f"UPDATE {self._table.name} SET {', '.join(values)} WHERE {' AND '.join(keys)}"  # noqa: S608
+
+
+class Delete(_Statement):
+    """Rows that go; the fields say which."""
+
+    def _sql(self, mark: str) -> str:
+        keys = " AND ".join(f"{name} = {mark}" for name in self._columns)
+        return f"DELETE FROM {self._table.name} WHERE {keys}"  # noqa: S608

@@ -50,6 +50,7 @@ class Lane:
     """A queue of work for one model, filled ahead by a feeder and emptied by slots.
 
     `unsettled` counts work that was fed and has no end yet; `fed` says that no more will come.
+    `ahead` counts attempts that are recorded and wait at the gate, at most `spare` at a time.
     `closed` is why nothing is sent any more, when the model's circuit has opened.
     """
 
@@ -63,6 +64,7 @@ class Lane:
     fed: bool = False
     stopped: bool = False
     unsettled: int = 0
+    ahead: int = 0
     to_judge: deque[tuple[int, int]] = field(default_factory=deque[tuple[int, int]])
     _ready: deque[Work] = field(default_factory=deque[Work])
     _idle: "deque[asyncio.Future[None]]" = field(default_factory=deque)
@@ -73,6 +75,11 @@ class Lane:
     def group(self) -> int:
         """How much is prepared at once: a few rounds of the slots, so that it is not stale."""
         return max(4, min(64, self.gate.limits.concurrency))
+
+    @property
+    def spare(self) -> int:
+        """Slots beyond the model's concurrency: a few cover the time of a commit."""
+        return self.gate.limits.concurrency // 16
 
     def feed(self, work: Work) -> None:
         """Append new work."""

@@ -12,7 +12,7 @@ from core.errors import LostLease
 from core.jobs import Claim
 from core.models import Job
 from evalsets.models import Answer, Attempt, Cell, CellScore, Run
-from evalsets.runs.bulk import Insert, Update
+from evalsets.runs.bulk import Delete, Insert, Update
 
 ZERO = Decimal(0)
 
@@ -111,6 +111,13 @@ class StartedRow(NamedTuple):
     started_at: datetime
 
 
+class UnsentRow(NamedTuple):
+    """An attempt that is taken back: it was recorded, then not sent."""
+
+    run_id: str
+    number: int
+
+
 class EndedRow(NamedTuple):
     """What came of an attempt; the last two name it."""
 
@@ -144,6 +151,7 @@ class Change:
     cells: list[CellRow] = field(default_factory=list[CellRow])
     started: list[StartedRow] = field(default_factory=list[StartedRow])
     ended: list[EndedRow] = field(default_factory=list[EndedRow])
+    unsent: list[UnsentRow] = field(default_factory=list[UnsentRow])
     scores: list[ScoreRow] = field(default_factory=list[ScoreRow])
     tally: Tally = field(default_factory=Tally)
     lease_until: datetime | None = None
@@ -154,6 +162,7 @@ class Change:
         self.cells += other.cells
         self.started += other.started
         self.ended += other.ended
+        self.unsent += other.unsent
         self.scores += other.scores
         self.tally.add(other.tally)
         self.lease_until = other.lease_until or self.lease_until
@@ -174,6 +183,7 @@ _ATTEMPTS = Insert(Attempt, StartedRow._fields)
 _SCORES = Insert(CellScore, ScoreRow._fields)
 _CELLS = Update(Cell, CellRow._fields, keys=2)
 _ENDS = Update(Attempt, EndedRow._fields, keys=2)
+_UNSENT = Delete(Attempt, UnsentRow._fields)
 
 
 def apply(
@@ -186,6 +196,7 @@ def apply(
     _CELLS.write(connection, change.cells)
     _ATTEMPTS.write(connection, change.started)
     _ENDS.write(connection, change.ended)
+    _UNSENT.write(connection, change.unsent)
     _SCORES.write(connection, change.scores)
     values = {f"new_{name}": getattr(totals, name) for name in _COUNTERS}
     connection.execute(_TOTALS, {"run": claim.ref, "new_seconds": round(seconds, 3), **values})

@@ -21,6 +21,7 @@ from evalsets.runs.ledger import (
     EndedRow,
     ScoreRow,
     StartedRow,
+    UnsentRow,
     plus,
 )
 from evalsets.runs.manifest import FrozenModel
@@ -64,6 +65,15 @@ def add_start(change: Change, place: Place, work: Work, attempt: Attempted, at: 
     else:
         tally.judge_calls += 1
         tally.judge_cost = plus(tally.judge_cost, cost)
+
+
+def add_unsent(change: Change, place: Place, attempt: Attempted) -> None:
+    """Take back an attempt that was recorded and then not sent."""
+    change.unsent.append(UnsentRow(place.run_id, attempt.number))
+    if attempt.evaluator is None:
+        change.tally.calls -= 1
+    else:
+        change.tally.judge_calls -= 1
 
 
 def add_answer(

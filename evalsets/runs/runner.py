@@ -1,8 +1,10 @@
 """The engine of a run: one event loop, bounded slots over an iterator, nothing held in memory.
 
-A slot records an attempt, sends it, and records its answer together with its next attempt; it is
-taken until that commit. Feeders prepare work a few rounds ahead (`evalsets.runs.feeders`), what a
-call must pass is in `admission`, what comes of it in `settling`.
+A slot records an attempt, passes the model's gate, sends it, and records its answer together with
+its next attempt; it is taken until that commit. A few slots more than the model takes calls wait at
+the gate with their attempts recorded, so that no place there is empty for the time of a commit.
+Feeders prepare work a few rounds ahead (`evalsets.runs.feeders`), what a call must pass is in
+`admission`, what comes of it in `settling`.
 """
 
 import asyncio
@@ -62,9 +64,9 @@ class Engine:
                     task.result()
 
     def fit_slots(self, lane: Lane) -> None:
-        """As many slots as the model's concurrency; too many leave one by one at the gate."""
+        """As many slots as the model's concurrency and a few; too many wait at the gate."""
         have = sum(1 for owner in self._tasks.values() if owner is lane)
-        for _ in range(lane.gate.limits.concurrency - have):
+        for _ in range(lane.gate.limits.concurrency + lane.spare - have):
             self.keep(self._slot(lane), lane)
 
     def keep(self, task: Coroutine[Any, Any, None], lane: Lane | None = None) -> None:
@@ -98,21 +100,60 @@ class Engine:
                 continue
             self._may_be_cancelled.add(task)
             try:
-                entered = await self.admission.enter(lane, work)
+                entered, recorded = await self._entered(lane, work)
             finally:
                 self._may_be_cancelled.discard(task)
             if entered:
-                await self._send(lane, work)
+                await self._send(lane, work, recorded or await self._record(work))
             elif self.stop_asked is None:
                 lane.again(work)
 
-    async def _send(self, lane: Lane, work: Work) -> None:
-        work.tries += 1
+    async def _entered(self, lane: Lane, work: Work) -> tuple[bool, Attempted | None]:
+        """Whether the work may be sent now, and its attempt if that is recorded already.
+
+        It is where only a call under way stands before it; what then is not sent is taken back.
+        """
+        if not await self.admission.afford(lane, work):
+            return False, None
+        ahead = lane.gate.opens_soon and lane.ahead < lane.spare
+        attempt = self._next_attempt(work) if ahead else None
+        entered = False
+        lane.ahead += ahead
+        try:
+            if attempt is not None:
+                await self._start(work, attempt)
+            entered = await self.admission.enter(lane, work)
+        finally:
+            lane.ahead -= ahead
+            if not entered:
+                if attempt is not None:
+                    self._take_back(work, attempt)
+                self.admission.spend(work, ZERO)
+        return entered, attempt
+
+    async def _record(self, work: Work) -> Attempted:
+        attempt = self._next_attempt(work)
+        await self._start(work, attempt)
+        return attempt
+
+    def _next_attempt(self, work: Work) -> Attempted:
         evaluator = None if work.judge is None else self.settling.judges[work.judge].name
         attempt, self._attempt = Attempted(self._attempt, evaluator), self._attempt + 1
+        return attempt
+
+    def _start(self, work: Work, attempt: Attempted) -> "asyncio.Future[bool]":
+        work.tries += 1
         change = Change()
         outcomes.add_start(change, self.settling.place, work, attempt, utcnow())
-        await self.writer.write(change)
+        return self.writer.write(change)
+
+    def _take_back(self, work: Work, attempt: Attempted) -> None:
+        work.tries -= 1
+        change = Change()
+        outcomes.add_unsent(change, self.settling.place, attempt)
+        self.writer.write(change)
+
+    async def _send(self, lane: Lane, work: Work, attempt: Attempted) -> None:
         try:
             outcome = await self._ask(lane, work)
         except asyncio.CancelledError:

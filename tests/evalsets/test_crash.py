@@ -20,6 +20,7 @@ from tests.support.running import (
     add_cases,
     add_model,
     add_prompt,
+    attempts_of,
     begin,
     cell_rows,
     run_row,
@@ -46,12 +47,6 @@ def visible(db: Database, run_id: str) -> dict[int, tuple[str, str, bool]]:
             .where(Cell.run_id == run_id)
         )
         return {number: tuple(rest) for number, *rest in session.exec(query)}
-
-
-def attempts(db: Database, run_id: str) -> list[Attempt]:
-    with db.read_scope() as session:
-        query = select(Attempt).where(Attempt.run_id == run_id).order_by(col(Attempt.number))
-        return list(session.exec(query))
 
 
 @pytest.mark.timeout(1800 if DEEP else 180)
@@ -85,7 +80,7 @@ async def test_kill_9_loses_nothing_and_sends_nothing_again(db: Database, w: Wit
         start()
         await until(lambda: run_row(db, run_id).status == "completed", 300)
     run, counts = run_row(db, run_id), w.counts()
-    ledger = attempts(db, run_id)
+    ledger = attempts_of(db, run_id)
     lost = [one for one in ledger if one.outcome == "interrupted"]
     assert (run.succeeded, run.failed) == (cells, 0)
     assert run.calls == len(ledger)
@@ -221,7 +216,7 @@ async def test_an_owner_that_wakes_too_late_writes_nothing(
         assert (run.succeeded, run.status) == (4, "completed")
         assert (
             run.interrupted
-            == sum(one.outcome == "interrupted" for one in attempts(db, run_id))
+            == sum(one.outcome == "interrupted" for one in attempts_of(db, run_id))
             <= 4
         )
 

@@ -13,6 +13,7 @@ from core.errors import Conflict, Invalid
 from evalsets.runs.feed import unscored_cells
 from evalsets.runs.ownership import owned
 from evalsets.runs.request import RunRequest
+from evalsets.runs.runner import Engine
 from evalsets.runs.service import cancel, pause, plan, resume, retry
 from evalsets.runs.worker import work
 from tests.support.depth import DEEP
@@ -22,6 +23,7 @@ from tests.support.running import (
     add_cases,
     add_model,
     add_prompt,
+    attempts_of,
     begin,
     cell_rows,
     run_row,
@@ -201,6 +203,39 @@ async def test_pause_keeps_what_is_in_flight_and_resume_sends_only_the_rest(
     assert resume(db, ACTOR, run_id) == "queued"
     await work_on(db, run_id)
     assert (run_row(db, run_id).status, w.counts().requests) == ("completed", 40)
+
+
+async def paused_with_many_slots(db: Database, w: Witness) -> tuple[int, int]:
+    """Attempts of a run that is paused under way, and the requests that came."""
+    add_prompt(db)
+    add_model(db, w, "slow-100", concurrency=64)
+    add_cases(db, 400)
+    run_id = begin(db, "slow-100")
+    working = asyncio.create_task(work_on(db, run_id))
+    await until(lambda: run_row(db, run_id).succeeded >= 64)
+    await asyncio.to_thread(pause, db, ACTOR, run_id)
+    await working
+    assert run_row(db, run_id).calls == len(attempts_of(db, run_id))
+    return run_row(db, run_id).calls, w.counts().requests
+
+
+async def test_attempts_recorded_ahead_and_not_sent_are_taken_back(
+    db: Database, w: Witness
+) -> None:
+    attempts, requests = await paused_with_many_slots(db, w)
+    assert attempts == requests < 400
+
+
+async def test_without_taking_back_the_ledger_counts_too_many(
+    sqlite_db: Database, w: Witness, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Control: a pause finds attempts at the gate."""
+
+    def keep(*_: object) -> None: ...
+
+    monkeypatch.setattr(Engine, "_take_back", keep)
+    attempts, requests = await paused_with_many_slots(sqlite_db, w)
+    assert attempts > requests
 
 
 async def test_cancel_is_final(db: Database, w: Witness) -> None:

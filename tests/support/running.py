@@ -13,7 +13,7 @@ from connectors.models import LocalAddress, Model, ModelSettings
 from core.canonical import content_hash
 from core.database import Database
 from evalsets.identity import inputs_hash
-from evalsets.models import Case, Cell, CellScore, Dataset, DatasetVersion, Run
+from evalsets.models import Attempt, Case, Cell, CellScore, Dataset, DatasetVersion, Run
 from evalsets.runs.execution import Terms, execute
 from evalsets.runs.ownership import End, owned
 from evalsets.runs.service import RunRequest, start
@@ -102,6 +102,13 @@ def run_row(db: Database, run_id: str) -> Run:
     """The run as it stands."""
     with db.read_scope() as session:
         return session.exec(select(Run).where(Run.id == run_id)).one()
+
+
+def attempts_of(db: Database, run_id: str) -> list[Attempt]:
+    """Its ledger, in order."""
+    with db.read_scope() as session:
+        query = select(Attempt).where(Attempt.run_id == run_id).order_by(col(Attempt.number))
+        return list(session.exec(query))
 
 
 def cell_rows(db: Database, run_id: str) -> list[Cell]:
