@@ -92,6 +92,28 @@ def near_duplicates(texts: Sequence[str], threshold: float = 0.9) -> list[int | 
     return [seen.add(index, text) for index, text in enumerate(texts)]
 
 
+def words(text: str) -> list[str]:
+    """The words of a text, and each character of scripts without blanks, regardless of case."""
+    return _TOKEN.findall(text.casefold())
+
+
+def shingles(tokens: Sequence[str]) -> npt.NDArray[np.uint64]:
+    """Hashes of three words each, every one once, ascending; none without a word."""
+    if not tokens:
+        return np.empty(0, np.uint64)
+    hashes = np.fromiter((crc32(token.encode("utf-8", "replace")) for token in tokens), np.uint64)
+    return _shingles(hashes)
+
+
+def alike(a: str, b: str) -> float:
+    """Jaccard index of the shingles of two texts; 1 for equal ones."""
+    if a == b:
+        return 1.0
+    one, other = shingles(words(a)), shingles(words(b))
+    common = len(np.intersect1d(one, other, assume_unique=True))
+    return common / max(1, len(one) + len(other) - common)
+
+
 def _rows(threshold: float) -> int:
     """The most rows a band with which 99 % of pairs at the threshold share a band."""
     for rows in (16, 8, 4):
@@ -101,12 +123,11 @@ def _rows(threshold: float) -> int:
 
 
 def _fingerprint(text: str) -> _Fingerprint | None:
-    tokens = _TOKEN.findall(text.casefold())
+    tokens = words(text)
     if not tokens:
         return None
-    hashes = np.fromiter((crc32(token.encode("utf-8", "replace")) for token in tokens), np.uint64)
     numbers = "\0".join(_NUMBER.findall(text))
-    return _Fingerprint(_signature(_shingles(hashes)), hash(numbers))
+    return _Fingerprint(_signature(shingles(tokens)), hash(numbers))
 
 
 def _shingles(hashes: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
