@@ -6,7 +6,7 @@ COOLDOWN := 7
 TORCH := 2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup run test test-deep lint format bench lock screenshots clean
+.PHONY: setup run test test-slow test-deep lint format bench lock screenshots clean
 
 setup: .venv/.setup
 
@@ -20,8 +20,9 @@ setup: .venv/.setup
 	$(BIN)/python -m connectors.fetch_demo
 	touch $@
 
-.venv/.setup-test: requirements/test.txt .venv/.setup
+.venv/.setup-test: requirements/test.txt requirements/tuning.txt .venv/.setup
 	$(BIN)/pip install -q --no-compile --no-deps --require-hashes -r requirements/test.txt
+	$(BIN)/python -m tuning.environment
 	command -v npm > /dev/null && npm install --silent --no-audit --no-fund --prefix .venv/npm axe-core@4.10.3 openai@6.49.0 || true
 	touch $@
 
@@ -36,7 +37,11 @@ lint: .venv/.setup-test
 
 # Database tests run on SQLite and PostgreSQL; faults repeat at about a tenth of `make test-deep`.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+
+# What takes minutes each: a real model is trained and served.
+test-slow: .venv/.setup-test
+	$(BIN)/python -m pytest -m slow --timeout 1800
 
 test-deep: lint
 	PROMPTSTONE_TEST_DEEP=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout 3600
@@ -59,6 +64,9 @@ lock: .venv/.setup-test
 	    --no-emit-index-url --no-header --no-emit-package torch --exclude-newer "$$(date -d '-$(COOLDOWN) days' +%F)" \
 	    pyproject.toml requirements/build.in -o requirements/$$extra || exit 1; \
 	done
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes \
+	  --no-emit-index-url --no-header --no-emit-package torch --exclude-newer "$$(date -d '-$(COOLDOWN) days' +%F)" \
+	  -c requirements/base.txt requirements/tuning.in -o requirements/tuning.txt
 
 clean:
 	rm -rf .venv build *.egg-info

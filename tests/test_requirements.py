@@ -11,6 +11,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from tuning.environment import TORCH
+
 REQUIREMENTS = Path(__file__).parent.parent / "requirements"
 FLOORS = {
     "jinja2": "3.1.6",
@@ -47,6 +49,19 @@ def test_the_lock_is_whole(name: str) -> None:
     lock = (REQUIREMENTS / name).read_text()
     assert problems(lock) == []
     assert len(re.findall(r"^[a-z0-9].*==", lock, re.MULTILINE)) > 90
+
+
+def test_the_lock_of_the_trainer_is_whole_and_shares_what_it_can() -> None:
+    """What both environments have is the same version, so that it is installed once."""
+    pins = re.compile(r"^([a-z0-9][a-z0-9._-]*)==(\S+)", re.MULTILINE)
+    locks = [(REQUIREMENTS / name).read_text() for name in ("tuning.txt", "base.txt")]
+    assert problems(locks[0]) == []
+    trainer, base = (set(pins.findall(lock)) for lock in locks)
+    names = {name for name, _ in base}
+    assert {pin for pin in trainer if pin[0] in names} <= base
+    assert {"trl", "peft", "transformers"} <= {name for name, _ in trainer}
+    makefile = (REQUIREMENTS.parent / "Makefile").read_text()
+    assert f"TORCH := {TORCH}\n" in makefile
 
 
 HASH = " \\\n    --hash=sha256:00\n"
