@@ -30,13 +30,14 @@ class Problem(NamedTuple):
 
 
 class Collected(NamedTuple):
-    """What could be read of a table beside what could not."""
+    """What could be read of a table beside what could not; `broken`: the reading ended there."""
 
     parsed: ParsedCases
     file_columns: list[str]
     problems: list[Problem]
     oversize: bool
     rows: int
+    broken: bool = False
 
 
 def collect(
@@ -50,7 +51,7 @@ def collect(
     builder = _Builder(table.textual, dict(mapping or {}))
     cases: list[CaseRow] = []
     problems: list[Problem] = []
-    oversize = False
+    oversize = broken = False
     try:
         for row in table.rows:
             try:
@@ -58,6 +59,7 @@ def collect(
             except Invalid as error:
                 problems.append(Problem(row.line, error.message))
                 if len(problems) >= max_problems:
+                    broken = True
                     break
             else:
                 if keep is None or len(cases) < keep:
@@ -66,10 +68,11 @@ def collect(
             builder.finish()
     except PromptstoneError as error:
         problems.append(_file_problem(error))
+        broken = True
         oversize = isinstance(error, TooLarge)
     columns = builder.columns
     parsed = ParsedCases(cases, columns, table.encoding, table.format, [*table.notices])
-    return Collected(parsed, list(builder.seen), problems, oversize, builder.rows)
+    return Collected(parsed, list(builder.seen), problems, oversize, builder.rows, broken)
 
 
 def _file_problem(error: PromptstoneError) -> Problem:

@@ -21,6 +21,7 @@ from evalsets.files.spreadsheet import read_xlsx
 from evalsets.files.tables import RawTable
 
 PREVIEW_PROBLEMS = 20
+APART_PROBLEMS = 100_000
 _ZIP = b"PK\x03\x04"
 _FOREIGN = {
     b"\xd0\xcf\x11\xe0": "an old Office file (.xls)",
@@ -83,6 +84,27 @@ def read_stream(file: BinaryIO, name: str, options: ReadOptions | None = None) -
         kind = TooLarge if found.oversize else Invalid
         raise kind(_sentence(name, line, message))
     return found.parsed
+
+
+def read_apart(path: Path, options: ReadOptions | None = None) -> Collected:
+    """All cases that can be read, beside up to `APART_PROBLEMS` lines that cannot.
+
+    Raises Invalid or TooLarge where the file as a whole cannot be read to its end.
+    """
+    options = options or ReadOptions()
+    try:
+        with path.open("rb") as file:
+            table = _table(file, path.name, options)
+            found = collect(table, options.mapping, max_problems=APART_PROBLEMS)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise Invalid(f"{path.name} cannot be opened ({reason}). Check the path.") from None
+    except PromptstoneError as error:
+        raise type(error)(_sentence(path.name, 0, error.message)) from None
+    if found.broken:
+        line, message = found.problems[-1]
+        raise (TooLarge if found.oversize else Invalid)(_sentence(path.name, line, message))
+    return found
 
 
 def preview(file: BinaryIO, name: str, options: ReadOptions | None = None, n: int = 5) -> Preview:
