@@ -34,14 +34,15 @@ class NamedRow(NamedTuple):
 
 
 class BadRow(NamedTuple):
-    """Why a case is no row; `line` counts from 1 over the cases of the version."""
+    """Why a case is no row; `line` counts from 1 over the cases of a version, or is a file's."""
 
     line: int
     case_id: str
     reason: str
 
     def __str__(self) -> str:
-        return f"line {self.line} (case {self.case_id}): {self.reason}"
+        case = f" (case {self.case_id})" if self.case_id else ""
+        return f"line {self.line}{case}: {self.reason}"
 
 
 class Loaded(NamedTuple):
@@ -76,9 +77,23 @@ def load_rows(
     cases = list(iter_cases(session, version.version_id))
     sorted_out = sort_rows(cases, kind)
     loaded = Loaded(version.name, version.version, version.hash, kind, *sorted_out)
-    if loaded.bad:
-        _refuse_bad(loaded, len(cases), skip_bad)
+    refuse_bad(loaded.ref, kind, loaded.bad, len(cases), skip_bad=skip_bad)
     return loaded
+
+
+def refuse_bad(what: str, kind: RowKind, bad: Sequence[BadRow], of: int, *, skip_bad: bool) -> None:
+    """Raise Invalid that names the first bad rows, unless a person skips so few of them."""
+    if not bad or (skip_bad and len(bad) <= MOST_BAD * of):
+        return
+    first = "; ".join(str(one) for one in bad[:_NAMED])
+    said = f"{what} has {len(bad)} bad rows of {of}: {first}."
+    if len(bad) > MOST_BAD * of:
+        raise Invalid(
+            f"{said} More than {MOST_BAD:.0%} cannot be skipped: give rows for {kind}, or make "
+            "them with `promptstone dataset training`.",
+            param="data",
+        )
+    raise Invalid(f"{said} Correct them, or go on without them with --skip-bad.", param="data")
 
 
 class Sorted(NamedTuple):
@@ -109,21 +124,6 @@ def _unfit(row: Row, kind: RowKind) -> str:
     if row.kind != kind:
         return f"it is a row for {row.kind}, not for {kind}"
     return "its question or its answer is empty" if is_empty(row) else ""
-
-
-def _refuse_bad(loaded: Loaded, cases: int, skip_bad: bool) -> None:
-    share = len(loaded.bad) / cases
-    if skip_bad and share <= MOST_BAD:
-        return
-    first = "; ".join(str(one) for one in loaded.bad[:_NAMED])
-    said = f"{loaded.ref} has {len(loaded.bad)} bad rows of {cases}: {first}."
-    if share > MOST_BAD:
-        raise Invalid(
-            f"{said} More than {MOST_BAD:.0%} cannot be skipped: push a data set with rows for "
-            f"{loaded.kind}, or make one with `promptstone dataset training`.",
-            param="data",
-        )
-    raise Invalid(f"{said} Correct them, or go on without them with --skip-bad.", param="data")
 
 
 def check_no_leaks(database: Database, loaded: Loaded) -> None:
