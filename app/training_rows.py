@@ -7,9 +7,19 @@ from core.database import Database
 from serving.cases import Releases, case_inputs, correction_of
 from serving.trace_filters import TraceFilter
 from serving.traces import TracePublic, iter_traces
-from tuning.data.judged import Said
+from tuning.data.from_run import Gathered
+from tuning.data.judged import Said, rows_of
 from tuning.data.rows import Turn
 from tuning.data.turns import Unreadable, read_calls, read_turns
+from tuning.methods import RowKind
+
+MOST_CALLS = 100_000
+
+
+def app_rows(database: Database, app: str, kind: RowKind) -> Gathered:
+    """Rows from what clients and reviewers said of an app's newest calls; raises NotFound."""
+    found = said_in_calls(database, TraceFilter(app=app), MOST_CALLS)
+    return Gathered(rows_of(found.said, kind, (f"app:{app}"[:128], "feedback")), found.left_out)
 
 
 class CallsSaid(NamedTuple):

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from tuning.data.cleaning import RowCleaning
     from tuning.methods import RowKind
 
-_CALLS = 100_000
-
 
 class Kind(StrEnum):
     """What a model learns from: answers, pairs of answers, answers with thumbs."""
@@ -145,13 +143,11 @@ def _of_run(run: str, kind: "RowKind") -> "list[Candidate]":
 
 
 def _of_calls(app: str, kind: "RowKind") -> "list[Candidate]":
-    from app.training_rows import said_in_calls
-    from serving.trace_filters import TraceFilter
-    from tuning.data.judged import rows_of
+    from app.training_rows import app_rows
 
-    found = said_in_calls(state.database(), TraceFilter(app=app), _CALLS)
+    found = app_rows(state.database(), app, kind)
     _say_left_out(app, "calls", found.left_out)
-    return rows_of(found.said, kind, (f"app:{app}"[:128], "feedback"))
+    return found.rows
 
 
 def _of_source(

@@ -10,6 +10,7 @@ from app.workspace.strings import raw, t
 from app.workspace.tabs import (
     datasets_cases,
     datasets_drawers,
+    datasets_training,
     datasets_used,
     datasets_versions,
     runs_plan,
@@ -19,6 +20,7 @@ from evalsets.datasets import service
 TABS = {
     "cases": datasets_cases.draw,
     "versions": datasets_versions.draw,
+    "training": datasets_training.draw,
     "used": datasets_used.draw,
 }
 KEYS = {"O": "keys.open", "N": "keys.next", "P": "keys.previous"}

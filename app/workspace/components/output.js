@@ -34,11 +34,13 @@ const soon = () => {
   hub.timer = setTimeout(connect, 0)
 }
 
-// Pieces of a comparison: removed and added words, told by shape and not by colour alone.
+// Pieces of a comparison: removed and added words, told by shape and not by colour alone; or the
+// turns of a training row, told by the words of their roles.
 const drawPieces = (box, pieces) => {
   box.replaceChildren(...pieces.map(([change, text]) => {
     const tag = change === "added" ? "ins" : change === "removed" ? "del" : "span"
     const node = document.createElement(tag)
+    if (["role", "asked", "learned"].includes(change)) node.className = change
     node.textContent = visible(text)
     return node
   }))

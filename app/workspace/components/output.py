@@ -48,5 +48,15 @@ def compared(pieces: Iterable[Piece], *, key: str, label: str) -> None:
         )
 
 
+def marked(parts: Iterable[tuple[str, str]], *, key: str, label: str) -> None:
+    """Texts one after the other, each with a mark: role, asked (grey) or learned."""
+    with st.container(key=key):
+        _OUTPUT(
+            key=f"{key}_output",
+            data={"text": "", "label": label, "stream": None, "live": False, "pieces": list(parts)},
+            on_ended_change=_nothing,
+        )
+
+
 def _nothing() -> None:
     """An event that nobody waits for."""

@@ -10,7 +10,7 @@ import streamlit as st
 from app.workspace.components import access, drawer, numbers, table, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
-from app.workspace.tabs import datasets_edit
+from app.workspace.tabs import datasets_edit, datasets_training_drawer
 from core.errors import PromptstoneError
 from core.names import slug
 from evalsets.datasets import edits as dataset_edits
@@ -42,6 +42,7 @@ def more() -> dict[str, Callable[[], None]]:
 def draw(name: str | None) -> None:
     """The drawer that the address names."""
     bodies = {"file": lambda: _file(name), "grid": _grid, "table": _table}
+    bodies["training"] = lambda: datasets_training_drawer.body(name)
     if name is not None:
         bodies["export"] = lambda: _export(name)
         bodies["cases"] = lambda: datasets_edit.drawer_body(name)
