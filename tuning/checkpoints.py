@@ -12,7 +12,7 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -43,19 +43,21 @@ class Survey(NamedTuple):
     refused: tuple[str, ...]
 
 
-def check_file(path: Path) -> None:
+def check_file(path: Path, *, links: bool = False) -> None:
     """Refuse what is not a plain safetensors, JSON or text file. Raises Invalid.
 
-    A pickle, an archive or an array under a harmless name is none of them.
+    A pickle, an archive or an array under a harmless name is none of them. `links` are followed in
+    a folder that a person named, such as one of a cache of models.
     """
-    if not stat.S_ISREG(path.lstat().st_mode):
+    if not stat.S_ISREG((path.stat() if links else path.lstat()).st_mode):
         raise Invalid(f"{path.name} is a link or a device, not a file. Remove it.")
+    place = path.resolve() if links else path
     if path.suffix == ".safetensors":
-        known = _is_safetensors(path)
+        known = _is_safetensors(place)
     elif path.suffix == ".json":
-        known = _is_json(path)
+        known = _is_json(place)
     else:
-        known = path.suffix in _TEXT and _is_text(path)
+        known = path.suffix in _TEXT and _is_text(place)
     if not known:
         raise Invalid(
             f"{path.name} is not a safetensors, JSON or text file, and nothing else is read. "
@@ -126,11 +128,12 @@ def newest_complete(folder: Path) -> Path | None:
     return newest.path if newest else None
 
 
-def prune(folder: Path, keep: int = 2) -> None:
-    """Remove all checkpoints but the newest `keep` marked ones, and those never finished."""
+def prune(folder: Path, keep: int = 2, steps: Collection[int] = ()) -> None:
+    """Remove all checkpoints but the newest `keep` marked ones and those of `steps`."""
     marked = [path for path in _steps(folder) if is_marked(path)]
+    wanted = marked[:keep] + [path for path in marked if int(path.name) in steps]
     for path in _steps(folder):
-        if path not in marked[:keep]:
+        if path not in wanted:
             # Without its marker first, a kill in between leaves nothing that looks whole.
             (path / MARKER).unlink(missing_ok=True)
             shutil.rmtree(path, ignore_errors=True)
