@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from core.canonical import canonical_json
 from core.errors import Invalid
 from evalsets.files.reading import read_cases
+from tests.support.depth import DEEP
 from tuning.data.formats import RowFormat, as_format, write_format
 from tuning.data.reading import Unread, kind_of, read_row
 from tuning.data.rows import (
@@ -33,6 +37,7 @@ TALK = (Turn("system", "Be brief."), ASK, SAY, Turn("user", "And 3 + 3?"), Turn(
 TOOLS = '[{"function":{"name":"add","parameters":{}},"type":"function"}]'
 CALL = '[{"function":{"arguments":{"a":2},"name":"add"},"type":"function"}]'
 CALLED = (ASK, Turn("assistant", "", CALL), Turn("tool", "4"), SAY)
+FORMS: tuple[RowFormat, ...] = ("alpaca", "sharegpt", "messages", "prompt_chosen_rejected", "kto")
 ROWS: list[Row] = [
     SftRow((ASK, SAY)),
     SftRow(TALK),
@@ -73,9 +78,7 @@ def _fits(one: Row, form: RowFormat) -> bool:
 
 
 @pytest.mark.parametrize("one", ROWS)
-@pytest.mark.parametrize(
-    "form", ["alpaca", "sharegpt", "messages", "prompt_chosen_rejected", "kto"]
-)
+@pytest.mark.parametrize("form", FORMS)
 def test_every_format_reads_back(one: Row, form: RowFormat):
     if not _fits(one, form):
         with pytest.raises(Invalid):
@@ -201,6 +204,49 @@ def test_a_row_as_another_kind():
     assert as_kind(bad, "sft") == ()
     assert as_kind(SftRow((ASK, SAY)), "dpo") == ()
     assert as_kind(SftRow((ASK, SAY)), "kto") == (good,)
+
+
+_text = st.text(max_size=6) | st.sampled_from(
+    ['[{"role":"user","content":"x"}]', '{"a":1}', "[]", "  [{", " ", '{"role":"assistant"}']
+)
+_call = st.builds(
+    lambda name, given: {"type": "function", "function": {"name": name, "arguments": given}},
+    st.text(min_size=1, max_size=4),
+    st.dictionaries(st.text(max_size=3), st.integers(0, 9) | st.text(max_size=3), max_size=2),
+)
+_calls = st.lists(_call, min_size=1, max_size=2).map(canonical_json)
+_said = st.builds(lambda text: (Turn("assistant", text),), _text) | st.builds(
+    lambda calls, result, text: (
+        Turn("assistant", "", calls), Turn("tool", result), Turn("assistant", text)
+    ),
+    _calls, _text, _text,
+)  # fmt: skip
+_prompt = st.builds(
+    lambda system, rounds, last: (
+        *(() if system is None else (Turn("system", system),)),
+        *(turn for asked, said in rounds for turn in (Turn("user", asked), *said)),
+        Turn("user", last),
+    ),
+    st.none() | _text.filter(str.strip), st.lists(st.tuples(_text, _said), max_size=2), _text,
+)  # fmt: skip
+_tools = st.sampled_from(["", TOOLS])
+_row = (
+    st.builds(lambda prompt, said, tools: SftRow(prompt + said, tools), _prompt, _said, _tools)
+    | st.builds(PairRow, _prompt, _said, _said, _tools)
+    | st.builds(ThumbRow, _prompt, _said, st.booleans(), _tools)
+)
+
+
+@given(_row)
+@settings(max_examples=5_000 if DEEP else 200, deadline=None)
+def test_any_row_survives_every_format(one: Row):
+    assert row(*as_columns(one)) == one
+    for form in FORMS:
+        try:
+            written = as_format(one, form)
+        except Invalid:
+            continue
+        assert row(json.loads(json.dumps(written))) == one, form
 
 
 @needs_data

@@ -78,15 +78,17 @@ def _conversation(given: Mapping[str, Json], expected: str | None) -> SftRow:
     prompt = _prompt(given)
     talk = any(name in given for name in _TALKS)
     said = None if talk else next((given[name] for name in _SAID if name in given), None)
-    turns = prompt + _answer(said, expected, "the answer")
+    turns = prompt + _answer(given, said, expected, "the answer")
     if not turns or turns[-1].role != "assistant":
         last = turns[-1].role if turns else "nothing"
         raise Unreadable(f"it ends with {last} and has no answer to learn")
     return SftRow(turns, read_tools(given.get("tools")))
 
 
-def _answer(value: Json, expected: str | None, what: str) -> Turns:
-    """Of a column, else of what the case expects, which is always a text."""
+def _answer(given: Mapping[str, Json], value: Json, expected: str | None, what: str) -> Turns:
+    """Of a column, else of what the case expects, which is always a text; so is Alpaca's."""
+    if isinstance(value, str) and "instruction" in given:
+        return (Turn("assistant", value),)
     if value is not None:
         return read_answer(value, what)
     return () if expected is None else (Turn("assistant", expected),)
@@ -99,8 +101,9 @@ def _pair(given: Mapping[str, Json]) -> PairRow:
         rejected = read_turns(given["rejected_messages"], "rejected_messages")
         return _parted((), chosen, rejected, tools)
     prompt = _prompt(given) if any(name in given for name in (*_TALKS, *_ASKED)) else ()
-    chosen = read_answer(given["chosen"], "chosen")
-    return _parted(prompt, chosen, read_answer(given["rejected"], "rejected"), tools)
+    chosen = _answer(given, given["chosen"], None, "chosen")
+    rejected = _answer(given, given["rejected"], None, "rejected")
+    return _parted(prompt, chosen, rejected, tools)
 
 
 def _parted(prompt: Turns, chosen: Turns, rejected: Turns, tools: str) -> PairRow:
@@ -118,7 +121,8 @@ def _parted(prompt: Turns, chosen: Turns, rejected: Turns, tools: str) -> PairRo
 def _thumb(given: Mapping[str, Json], expected: str | None) -> ThumbRow:
     label = _yes_or_no(next(given[name] for name in _THUMBS if name in given))
     prompt, tools = _prompt(given), read_tools(given.get("tools"))
-    said = _answer(next((given[n] for n in _SAID if n in given), None), expected, "the completion")
+    completion = next((given[name] for name in _SAID if name in given), None)
+    said = _answer(given, completion, expected, "the completion")
     if said:
         return ThumbRow(prompt, said, label, tools)
     ends = answer_start(prompt)
@@ -158,10 +162,12 @@ def _listed_prompt(given: Mapping[str, Json]) -> Json:
 
 def _asked_text(given: Mapping[str, Json]) -> str:
     """Alpaca's instruction and input, a line each."""
-    asked = next((given[name] for name in _ASKED if name in given), None)
+    found = next((given[name] for name in _ASKED if name in given), None)
+    asked = found if isinstance(found, str) else ""
     more = given.get("input") if "instruction" in given else None
-    parts = [part for part in (asked, more) if isinstance(part, str) and part.strip()]
-    return "\n".join(parts)
+    if not isinstance(more, str) or not more.strip():
+        return asked
+    return f"{asked}\n{more}" if asked.strip() else more
 
 
 def _history(value: Json) -> Turns:
