@@ -180,6 +180,7 @@ def test_no_refusals(text: str):
 def test_languages(text: str, code: str):
     assert language_of(text).codes == {code}
     assert language_of("1 + 1 = 2").codes == set()
+    assert language_of(f"```python\nif this is not in the list: pass\n```\n{text}").codes == {code}
 
 
 def test_unknown_languages_are_refused():

@@ -19,6 +19,7 @@ _LETTERS = {
 }
 _LATIN = regex.compile(r"\p{Latin}")
 _ANY = regex.compile(r"\p{L}")
+_CODE = re.compile(r"```.*?(?:```|\Z)", re.DOTALL)
 _WORD = re.compile(r"[^\W\d_]+")
 _WORDS = {
     "en": "the of and to in is that it for you was with on are this be have as not your i",
@@ -43,7 +44,8 @@ class Language(NamedTuple):
 
 
 def language_of(text: str) -> Language:
-    """What a text may be written in."""
+    """What a text may be written in; fenced code is in no language."""
+    text = _CODE.sub("", text)
     letters = len(_ANY.findall(text))
     if not letters:
         return Language(frozenset())
