@@ -146,6 +146,12 @@ def test_data_sets(sqlite_db: Database):
     with sqlite_db.read_scope() as session:
         loaded = load_rows(session, "learn", 2, "sft")
     check_no_leaks(sqlite_db, loaded)
+    with sqlite_db.session_scope("test") as session:
+        push(session, "judge", typed_cases([{"prompt": "name a RIVER", "completion": "Po"}]))
+    with sqlite_db.read_scope() as session:
+        judge = load_rows(session, "judge", 1, "sft")
+    with pytest.raises(Invalid, match=r"of judge@1 \(evaluation\)"):
+        check_no_leaks(sqlite_db, loaded, judge)
 
 
 def test_the_index_finds_what_a_look_at_all_finds():

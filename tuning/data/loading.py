@@ -15,10 +15,11 @@ from core.errors import Invalid
 from evalsets.datasets import service as datasets
 from evalsets.datasets.cases import CasePublic, iter_cases
 from tuning.data.candidates import HELD_OUT, TRAIN, Candidate
-from tuning.data.held_out import held_out
+from tuning.data.held_out import HeldOut, held_out
 from tuning.data.leaks import Leak, without_leaks
 from tuning.data.reading import Unread, read_row
 from tuning.data.rows import Row, as_trl, is_empty
+from tuning.data.texts import asked_text
 from tuning.methods import RowKind
 
 MOST_BAD = 0.1
@@ -126,24 +127,30 @@ def _unfit(row: Row, kind: RowKind) -> str:
     return "its question or its answer is empty" if is_empty(row) else ""
 
 
-def check_no_leaks(database: Database, loaded: Loaded) -> None:
-    """Raise Invalid, naming rows and cases, where training rows give away held-out cases."""
-    leaks = find_leaks(database, loaded)
+def check_no_leaks(database: Database, loaded: Loaded, judge: Loaded | None = None) -> None:
+    """Raise Invalid, naming rows and cases, where training rows give away held-out cases.
+
+    `judge` is another data set that the training is evaluated on: all of its rows are held out.
+    """
+    leaks = find_leaks(database, loaded, judge)
     if leaks:
         first = "; ".join(str(leak) for leak in leaks[:_NAMED])
         raise Invalid(
             f"{len(leaks)} training rows of {loaded.ref} give away cases that are held out: "
             f"{first}. Make a data set without them: `promptstone dataset training NEW "
-            f"--from-data {loaded.ref} --as {loaded.kind}`.",
+            f"--from-data {loaded.ref} --as {loaded.kind}`{', or judge by others' * bool(judge)}.",
             param="data",
         )
 
 
-def find_leaks(database: Database, loaded: Loaded) -> list[Leak]:
+def find_leaks(database: Database, loaded: Loaded, judge: Loaded | None = None) -> list[Leak]:
     """Training rows that equal or nearly equal a held-out case of any data set."""
     with database.read_scope() as session:
         version = datasets.get(session, loaded.dataset, loaded.version)
         cases = held_out(session, version.version_id)
+    if judge is not None:
+        judged = (*judge.training, *judge.evaluation)
+        cases += [HeldOut(judge.ref, id_, "evaluation", asked_text(row)) for id_, row in judged]
     rows = [Candidate(one.row, f"row {one.case_id}", (), TRAIN) for one in loaded.training]
     return without_leaks(rows, cases).leaks
 

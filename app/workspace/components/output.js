@@ -40,7 +40,7 @@ const drawPieces = (box, pieces) => {
   box.replaceChildren(...pieces.map(([change, text]) => {
     const tag = change === "added" ? "ins" : change === "removed" ? "del" : "span"
     const node = document.createElement(tag)
-    if (["role", "asked", "learned"].includes(change)) node.className = change
+    if (["role", "asked", "learned", "avoided"].includes(change)) node.className = change
     node.textContent = visible(text)
     return node
   }))

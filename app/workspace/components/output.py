@@ -49,7 +49,7 @@ def compared(pieces: Iterable[Piece], *, key: str, label: str) -> None:
 
 
 def marked(parts: Iterable[tuple[str, str]], *, key: str, label: str) -> None:
-    """Texts one after the other, each with a mark: role, asked (grey) or learned."""
+    """Texts one after the other, each with a mark: role, asked, learned, avoided."""
     with st.container(key=key):
         _OUTPUT(
             key=f"{key}_output",

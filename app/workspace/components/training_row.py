@@ -8,6 +8,8 @@ from app.workspace.components import output
 from app.workspace.strings import raw, t
 from tuning.data.rows import PairRow, Row, SftRow, Turn, Turns, as_message, prompt_of
 
+_STYLES = {"asked": "asked", "rejected": "avoided", "thumb_down": "avoided"}
+
 
 def draw(row: Row, key: str) -> None:
     """Grey is read, the rest is learned; both are said in words."""
@@ -37,10 +39,11 @@ def _turn(turn: Turn, word: str) -> Iterator[tuple[str, str]]:
     role = raw(f"training.role_{turn.role}")
     told = role if word == "asked" else f"{role} · {raw(f'training.{word}')}"
     yield "role", f"{told}\n"
-    style = "asked" if word == "asked" else "learned"
+    style = _STYLES.get(word, "learned")
     calls = str(as_message(turn).get("tool_calls") or "")
     yield style, f"{turn.content}{calls}\n\n"
 
 
 def _text(key: str, parts: list[tuple[str, str]]) -> None:
-    output.marked(parts, key=key, label=raw("training.row"))
+    *earlier, (style, last) = parts
+    output.marked([*earlier, (style, last.rstrip("\n"))], key=key, label=raw("training.row"))
