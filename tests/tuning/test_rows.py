@@ -120,6 +120,15 @@ def test_what_a_case_expects_is_the_answer():
     assert row(thread, '{"role": "user"}').messages[1].content == '{"role": "user"}'
 
 
+def test_what_is_expected_takes_the_place_of_what_was_said():
+    talk = [{"role": "user", "content": "What is 2 + 2?"}, {"role": "assistant", "content": "5"}]
+    assert row({"messages": talk}, "4") == SftRow((ASK, SAY))
+    thumb = row({"messages": talk, "label": False}, "4")
+    assert thumb == ThumbRow((ASK,), (Turn("assistant", "5"),), False)
+    twice = SftRow((ASK, SAY, Turn("assistant", "It is four.")))
+    assert row(*as_columns(twice)) == twice
+
+
 @pytest.mark.parametrize(
     "inputs",
     [

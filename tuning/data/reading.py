@@ -78,6 +78,8 @@ def _conversation(given: Mapping[str, Json], expected: str | None) -> SftRow:
     prompt = _prompt(given)
     talk = any(name in given for name in _TALKS)
     said = None if talk else next((given[name] for name in _SAID if name in given), None)
+    if talk and expected is not None:
+        prompt = prompt[: answer_start(prompt)]  # what is expected takes the place of what was said
     turns = prompt + _answer(given, said, expected, "the answer")
     if not turns or turns[-1].role != "assistant":
         last = turns[-1].role if turns else "nothing"
@@ -122,10 +124,10 @@ def _thumb(given: Mapping[str, Json], expected: str | None) -> ThumbRow:
     label = _yes_or_no(next(given[name] for name in _THUMBS if name in given))
     prompt, tools = _prompt(given), read_tools(given.get("tools"))
     completion = next((given[name] for name in _SAID if name in given), None)
-    said = _answer(given, completion, expected, "the completion")
-    if said:
-        return ThumbRow(prompt, said, label, tools)
     ends = answer_start(prompt)
+    if completion is not None or ends == len(prompt):
+        said = _answer(given, completion, expected, "the completion")
+        return ThumbRow(prompt, said, label, tools)
     return ThumbRow(prompt[:ends], prompt[ends:], label, tools)
 
 

@@ -177,7 +177,7 @@ def as_columns(row: Row) -> Columns:
     tools: Mapping[str, Json] = {"tools": json.loads(row.tools)} if row.tools else {}
     if isinstance(row, SftRow):
         *prompt, last = row.messages
-        if not _is_text(last):
+        if not _is_text(last) or answer_start(row.messages) != len(prompt):
             return Columns({"messages": as_messages(row.messages), **tools}, None)
         return Columns({"messages": as_messages(prompt), **tools}, last.content)
     prompt = as_messages(row.messages)
