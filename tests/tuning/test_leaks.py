@@ -58,7 +58,9 @@ def test_chinese_and_short_texts():
     assert short.find(asks("who are you"))
     short = LeakCheck([case(question=SHORT), case(question="Who are you?")])
     assert short.find(asks(SHORT.replace("ocean", "sea")))
+    assert short.find(asks(f"Dear friend, I ask you this. {SHORT} Say it in a word."))
     assert short.find(asks(SHORT.replace("deepest ocean", "highest mountain"))) is None
+    assert short.find(asks(TEMPLATE.format("Who are you?")))
     assert short.find(asks("Who are you and why did you come here today of all days?")) is None
 
 

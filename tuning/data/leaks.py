@@ -2,12 +2,13 @@
 
 A case is found in a row where at least `NEAR` of its shingles (three words, or three characters of
 Chinese) stand in what the row asks: a template around it changes nothing. What many rows share is a
-template's and counts for nothing. A short case must be nearly all that a turn asks, word by word.
+template's and counts for nothing. A short case must stand there whole, or be nearly all that a turn
+asks, word by word.
 """
 
 import random
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
@@ -26,11 +27,12 @@ NEAR_SHORT = 0.8
 """Of the words of both: one changed in ten."""
 SHORT = 12
 SHORTEST = 6
-"""Shorter texts must be equal: five words stand in many a row by chance."""
+"""Shorter texts must equal a turn or a line: five words stand in many a row by chance."""
 _SHARED = 0.1
 _SHARED_LEAST = 5
 _LOOKED_AT = 2_000
-_TELLING = 5
+_LINES, _LEAST_LINE = 500, 3
+_TELLING, _TELLING_SHORT = 5, 3
 
 
 class Leak(NamedTuple):
@@ -52,6 +54,7 @@ class _Text(NamedTuple):
 
     case: HeldOut
     part: bool
+    short: bool
     numbers: tuple[str, ...]
 
 
@@ -63,6 +66,7 @@ class LeakCheck:
 
     def __init__(self, cases: Iterable[HeldOut], sample: Sequence[str] = ()) -> None:
         self._equal: dict[tuple[str, ...], HeldOut] = {}
+        self._whole: dict[tuple[str, ...], HeldOut] = {}
         self._long = PrefixIndex[_Text](NEAR)
         self._short = PrefixIndex[_Text](NEAR_SHORT)
         shared = _shared(sample)
@@ -78,19 +82,23 @@ class LeakCheck:
         if not tokens or (part and len(tokens) < SHORTEST):
             return
         self._equal.setdefault(tuple(tokens), case)
-        one = _Text(case, part, _numbers(tokens))
-        if len(tokens) >= SHORT:
-            telling = np.setdiff1d(shingles(tokens), shared, assume_unique=True)
-            if len(telling) >= _TELLING:
-                self._long.add(one, telling)
-        elif len(tokens) >= SHORTEST:
+        if not part:
+            self._whole.setdefault(tuple(tokens), case)
+        one = _Text(case, part, len(tokens) < SHORT, _numbers(tokens))
+        if len(tokens) < SHORTEST:
+            return
+        telling = np.setdiff1d(shingles(tokens), shared, assume_unique=True)
+        if len(telling) >= (_TELLING if len(tokens) >= SHORT else _TELLING_SHORT):
+            self._long.add(one, telling)
+        if len(tokens) < SHORT:
             self._short.add(one, _word_marks(tokens))
 
     def find(self, one: Candidate) -> Leak | None:
         """The held-out case that a row gives away most of, if any."""
         turns = [words(text) for text in _questions(one)]
-        for tokens in turns:
-            case = self._equal.get(tuple(tokens))
+        equal = [self._equal.get(tuple(tokens)) for tokens in turns]
+        equal += [self._whole.get(tuple(tokens)) for tokens in _lines(one)]
+        for case in equal:
             if case is not None:
                 return _leak(one, case, 1.0)
         return self._nearly_long(one, turns) or self._nearly_short(one, turns)
@@ -100,7 +108,7 @@ class LeakCheck:
         best: Leak | None = None
         for found in self._long.contained(whole):
             text = found.value
-            if best is not None and found.share <= best.share:
+            if found.share < (1 if text.short else NEAR) or (best and found.share <= best.share):
                 continue
             if text.part and not any(_alike(found.marks, shingles(turn), NEAR) for turn in turns):
                 continue
@@ -128,6 +136,17 @@ def _questions(one: Candidate) -> list[str]:
     turns = [turn.content for turn in prompt_of(one.row) if turn.role == "user"]
     inputs = [] if one.asked is None else [inputs_text(one.asked)]
     return list(dict.fromkeys([*inputs, asked_text(one.row), *turns]))
+
+
+def _lines(one: Candidate) -> Iterator[list[str]]:
+    """Lines of what is asked, also without a label before a colon: where templates put values."""
+    for turn in prompt_of(one.row):
+        lines = turn.content.splitlines()[:_LINES] if turn.role == "user" else []
+        for line in lines:
+            for text in dict.fromkeys((line, line.partition(":")[2])):
+                tokens = words(text)
+                if len(tokens) >= _LEAST_LINE:
+                    yield tokens
 
 
 def _alike(a: Marks, b: Marks, least: float) -> bool:
