@@ -93,3 +93,10 @@ def test_rows_are_made_of_a_run(loaded):
 def test_nothing_to_make_rows_of(workspace, sqlite_db: Database):
     found = page("datasets", do="training")
     assert "Label a run first" in words(found)
+
+
+def test_rows_are_offered_for_other_trainers(loaded):
+    found = page("datasets", id="learn", do="export")
+    assert not found.exception
+    assert "Training rows for other trainers" in words(found)
+    assert "Training rows for other trainers" not in words(page("datasets", id="exam", do="export"))

@@ -180,3 +180,4 @@ def _export(name: str) -> None:
             file_name=f"{version.name.replace('/', '-')}-{version.version}.{form}",
             icon=":material/download:", on_click="ignore", key=f"dataset_export_{form}",
         )  # fmt: skip
+    datasets_training_drawer.downloads(version)

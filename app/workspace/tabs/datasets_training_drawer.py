@@ -1,5 +1,7 @@
 """The drawer that makes training rows of what people said of a run or of an app's calls."""
 
+import io
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
@@ -10,11 +12,12 @@ from app.workspace.components import access, drawer, numbers, row_figures
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.errors import Invalid, PromptstoneError
-from evalsets.datasets.service import get
+from evalsets.datasets.service import DatasetPublic, get
 from evalsets.runs.service import list_runs
 from serving.service import list_apps
 from tuning.data.candidates import Candidate
 from tuning.data.cleaning import RowCleaning
+from tuning.data.formats import RowFormat, write_format
 from tuning.data.from_run import run_rows
 from tuning.data.languages import LANGUAGES
 from tuning.data.making import Prepared, prepare, store
@@ -131,3 +134,34 @@ def _own(name: str | None) -> _Source | None:
     if kind_of(version.columns) is None:
         return None
     return _Source("data", name, f"{raw('training.data')} {name}")
+
+
+_FORMS: Mapping[RowKind, tuple[RowFormat, ...]] = {
+    "sft": ("alpaca", "sharegpt", "messages"),
+    "dpo": ("sharegpt", "messages", "prompt_chosen_rejected"),
+    "kto": ("sharegpt", "messages", "kto"),
+}
+
+
+def downloads(version: DatasetPublic) -> None:
+    """Training rows in the formats of other trainers; bad rows are not among them."""
+    kind = kind_of(version.columns)
+    if kind is None:
+        return
+
+    def written(form: RowFormat) -> bytes:
+        with access.reading() as session:
+            found = dataset_rows(session, version.name, version.version, kind)
+        out = io.BytesIO()
+        write_format((one.row for one in found.rows), form, "jsonl", out)
+        return out.getvalue()
+
+    st.caption(t("training.formats"))
+    for form in _FORMS[kind]:
+        if form == "alpaca" and "tools" in version.columns:
+            continue  # it has no place for them
+        st.download_button(
+            t("prompts.download", form=form), data=partial(written, form),
+            file_name=f"{version.name.replace('/', '-')}-{version.version}-{form}.jsonl",
+            icon=":material/download:", on_click="ignore", key=f"dataset_rows_{form}",
+        )  # fmt: skip
