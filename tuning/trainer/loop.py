@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import torch
 from peft.helpers import disable_input_dtype_casting
 
 from tuning.checkpoints import prune, seal
@@ -39,6 +40,11 @@ def resumable(base: type[Any]) -> type[Any]:
             course.tokens += count.tokens * self.job.world
             course.computed += count.computed * self.job.world
             return super().training_step(*args, **kwargs)
+
+        def evaluate(self, *args: Any, **kwargs: Any) -> Any:
+            # A resumed job may lack this evaluation; its random numbers must be the same.
+            with torch.random.fork_rng():
+                return super().evaluate(*args, **kwargs)
 
         def _get_train_sampler(self, train_dataset: Any = None) -> Any:
             order = self.job.order
