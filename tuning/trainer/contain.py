@@ -5,6 +5,7 @@ import resource
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable
 
 _OFFLINE = {
@@ -23,6 +24,7 @@ _GIB = 1 << 30
 def leave_networks() -> None:
     """Tell every library, before it is imported, that there is no network."""
     os.environ.update(_OFFLINE)
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def end_with_stdin(*, own_group: bool) -> None:

@@ -6,7 +6,9 @@ from typing import NamedTuple
 _SHARE = 0.75
 """Of the free memory: the rest is for the optimizer's step, logits and fragments."""
 _CPU_TOKENS = 2048
-_GPU_TOKENS = 32_768
+GPU_TOKENS = 32_768
+MASKED_TOKENS = 8192
+"""Most tokens end to end where a mask of all pairs keeps rows apart."""
 
 
 class Shape(NamedTuple):
@@ -46,6 +48,7 @@ def plan(
     *,
     world: int = 1,
     fewest: int = 1,
+    most_tokens: int = GPU_TOKENS,
 ) -> Pass:
     """Split `batch` rows of about `tokens` tokens into passes; `free` bytes of a GPU, None on CPU.
 
@@ -59,10 +62,10 @@ def plan(
     room = free * _SHARE
     fits = int(room // (bytes_per_token(shape) * tokens))
     if fits >= fewest:
-        most = max(fewest, min(fits, int(_GPU_TOKENS // tokens)))
+        most = max(fewest, min(fits, int(most_tokens // tokens)))
         return _even(own, min(own, most), fewest, checkpointing=False)
     kept = shape.layers * shape.hidden * 2 + bytes_per_token(shape) // max(1, shape.layers)
-    most = max(fewest, min(int(room // (kept * tokens)), int(_GPU_TOKENS // tokens)))
+    most = max(fewest, min(int(room // (kept * tokens)), int(most_tokens // tokens)))
     return _even(own, min(own, most), fewest, checkpointing=True)
 
 

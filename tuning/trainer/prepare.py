@@ -1,11 +1,13 @@
 """All that stands before the first step: rows, model, adapter, and TRL's trainer."""
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars
 from transformers import PrinterCallback, set_seed
+from transformers.utils import logging
 
 from tuning.checkpoints import survey
 from tuning.methods import Full, Kto, Prefix, PromptTuning, PTuning, Reward, Sft
@@ -37,6 +39,8 @@ class Prepared(NamedTuple):
 
 def prepare(folder: Path, spec: JobSpec, tell: Teller, stopping: Stopping) -> Prepared:
     """Read, check, load and build. Raises Refused."""
+    disable_progress_bars()
+    logging.disable_progress_bar()
     kind = spec.method.rows
     training = rows.read(folder / "rows.jsonl", kind, spec.rows_hash)
     held_out = rows.read(folder / "eval.jsonl", kind, spec.eval_hash) if spec.eval_hash else []
@@ -54,6 +58,7 @@ def prepare(folder: Path, spec: JobSpec, tell: Teller, stopping: Stopping) -> Pr
     data = dataset(base.tokenizer, spec, training)
     evaluation = dataset(base.tokenizer, spec, held_out) if held_out else None
     split = _split(spec, base.model, where, data["length"], flat)
+    print(f"passes: {json.dumps(split._asdict())}", flush=True)
     course = Course() if resumed is None else Course(**saving.load_state(resumed)["course"])
     order = None
     if not isinstance(spec.method, Kto):
@@ -144,6 +149,7 @@ def _split(
     assert spec.knobs.batch is not None
     most = min(max(lengths), spec.knobs.max_length or max(lengths))
     mean = sum(lengths) / len(lengths)
+    masked = flat and config._attn_implementation == "sdpa"
     return fit.plan(
         spec.knobs.batch,
         # Rows of a flat batch add up to about their mean; padded ones are all as long as one.
@@ -152,6 +158,7 @@ def _split(
         None if where.free is None else torch.cuda.mem_get_info()[0],
         world=world(),
         fewest=2 if isinstance(spec.method, Kto) else 1,
+        most_tokens=fit.MASKED_TOKENS if masked else fit.GPU_TOKENS,
     )
 
 
