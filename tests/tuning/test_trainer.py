@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.training import Forks, Trainer, asked, events, said, told, write_job
+from tests.support.training import ROWS, Forks, Trainer, asked, events, said, told, write_job
 from tuning.checkpoints import verify
 from tuning.spec import Ended, Failed
 
@@ -80,6 +80,42 @@ def test_an_adapter_is_pefts_own(jobs: dict[tuple[str, str], Trainer]) -> None:
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {
         path.name for path in whole.iterdir()
     }
+
+
+def test_rows_end_to_end_do_not_see_each_other(
+    trainers: Forks, jobs: dict[tuple[str, str], Trainer], tiny: Path, tmp_path: Path
+) -> None:
+    """Laid end to end they teach just what they teach with padding."""
+    padded = write_job(
+        tmp_path / "padded", tiny, "sft", {"kind": "lora", "rank": 4},
+        params={"padding_free": False},
+    )  # fmt: skip
+    assert trainers.run(padded) == 0
+    flat = told(jobs["sft", "lora"].folder, "step")
+    assert [event.loss for event in told(padded, "step")] == pytest.approx(
+        [event.loss for event in flat], rel=1e-5
+    )
+    assert events(padded)[-1].padding > 0
+
+
+def test_four_bits_run_or_say_why_not(trainers: Forks, tiny: Path, tmp_path: Path) -> None:
+    adapter = {"kind": "lora", "rank": 4, "bits": 4}
+    folder = write_job(tmp_path / "job", tiny, "sft", adapter)
+    if trainers.run(folder):
+        assert "Set `bits` to 16" in str(events(folder)[-1])
+    else:
+        first, last = told(folder, "eval")
+        assert last.loss < first.loss
+
+
+def test_rows_that_trl_packs_or_leaves_out_are_no_trouble(
+    trainers: Forks, tiny: Path, tmp_path: Path
+) -> None:
+    packed = write_job(tmp_path / "packed", tiny, "sft", {"kind": "full"}, params={"packing": True})
+    long = [{**row, "prompt": asked(n) * (1 if n % 3 else 9)} for n, row in enumerate(ROWS["dpo"])]
+    pairs = write_job(tmp_path / "pairs", tiny, "dpo", {"kind": "full"}, rows=long)
+    for folder in (packed, pairs):
+        assert trainers.run(folder) == 0
 
 
 def test_early_stop_takes_the_best_step(trainers: Forks, tiny: Path, tmp_path: Path) -> None:

@@ -140,8 +140,13 @@ def _model(folder: Path, config: Any, where: Device, kind: Kind) -> Any:
         options["device_map"] = {"": torch.cuda.current_device()}
     if kind.reward:
         config.num_labels = 1
-        return AutoModelForSequenceClassification.from_pretrained(folder, **options)
-    return AutoModelForCausalLM.from_pretrained(folder, **options)
+    auto = AutoModelForSequenceClassification if kind.reward else AutoModelForCausalLM
+    model: Any = auto.from_pretrained(folder, **options)
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # An evaluation would rearrange the weights, and no update could read them after it.
+            module.support_avx512bf16_for_cpu = False
+    return model
 
 
 def _four_bits(where: Device) -> BitsAndBytesConfig:

@@ -39,8 +39,8 @@ class Job:
     folder: Path
     tell: Teller
     stopping: Stopping
-    order: Order | None
     course: Course
+    order: Order | None = None
     sample: Callable[[int], None] | None = None
     waiting: deque[Count] = field(default_factory=deque[Count])
     world: int = 1

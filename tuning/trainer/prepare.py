@@ -60,10 +60,7 @@ def prepare(folder: Path, spec: JobSpec, tell: Teller, stopping: Stopping) -> Pr
     split = _split(spec, base.model, where, data["length"], flat)
     print(f"passes: {json.dumps(split._asdict())}", flush=True)
     course = Course() if resumed is None else Course(**saving.load_state(resumed)["course"])
-    order = None
-    if not isinstance(spec.method, Kto):
-        order = Order(data["length"], split.rows, spec.knobs.seed, group=not flat)
-    job = Job(spec, folder, tell, stopping, order, course, world=world())
+    job = Job(spec, folder, tell, stopping, course, world=world())
     steps = _steps(spec, len(data), split.rows * split.accumulate * job.world)
     trainer = _trainer(job, base, where, data, evaluation, split, steps, flat)
     return Prepared(trainer, job, base, where, resumed)
@@ -86,6 +83,12 @@ def _trainer(
     )
     made.remove_callback(PrinterCallback)
     made.job = job
+    if not isinstance(spec.method, Kto):
+        # TRL may have packed rows, or left out those whose prompt alone is too long.
+        left = made.train_dataset
+        known = "length" in left.column_names
+        lengths = list(left["length"]) if known else [1] * len(left)
+        job.order = Order(lengths, split.rows, spec.knobs.seed, group=known and not flat)
     if not reward and rank() == 0:
         job.sample = sampler(made, base.tokenizer, job)
     return made
