@@ -98,6 +98,17 @@ def test_rows_end_to_end_do_not_see_each_other(
     assert events(padded)[-1].padding > 0
 
 
+@pytest.mark.parametrize("kind", ["lora", "ia3", "prompt"])
+def test_it_learns_in_sixteen_bits(trainers: Forks, tiny: Path, tmp_path: Path, kind: str) -> None:
+    folder = write_job(
+        tmp_path / "job", tiny, "sft", {"kind": kind, **ADAPTERS[kind]}, params={"bf16": True},
+        samples=[asked(3)],
+    )  # fmt: skip
+    assert trainers.run(folder) == 0
+    first, last = told(folder, "eval")
+    assert last.loss < first.loss
+
+
 def test_four_bits_run_or_say_why_not(trainers: Forks, tiny: Path, tmp_path: Path) -> None:
     adapter = {"kind": "lora", "rank": 4, "bits": 4}
     folder = write_job(tmp_path / "job", tiny, "sft", adapter)

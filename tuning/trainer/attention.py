@@ -1,6 +1,8 @@
 """Attention over rows laid end to end, each seeing itself alone, with what torch itself brings."""
 
+import math
 from importlib.util import find_spec
+from inspect import signature
 from typing import Any
 
 import torch
@@ -56,9 +58,12 @@ def _forward(
     # Norms in float32 leave their type behind; the kernel knows 16 bits alone.
     wanted = value.dtype if value.dtype is not torch.float32 else torch.bfloat16
     query, key, value = (part[0].transpose(0, 1).to(wanted) for part in (query, key, value))
-    starts, most = cu_seq_lens_q, max_length_q
+    if scaling is not None and not math.isclose(scaling, query.shape[-1] ** -0.5):
+        query = query * (scaling * query.shape[-1] ** 0.5)
     window = (-1, 0) if sliding_window is None else (sliding_window - 1, 0)
-    out: Any = varlen_attn(
-        query, key, value, starts, starts, most, most, scale=scaling, window_size=window
-    )
+    # Releases of torch before 2.11 know causal attention by another name, and no window.
+    named = "window_size" in signature(varlen_attn).parameters
+    causal: Any = {"window_size": window} if named else {"is_causal": True}
+    starts, most = cu_seq_lens_q, max_length_q
+    out: Any = varlen_attn(query, key, value, starts, starts, most, most, **causal)
     return out[None], None

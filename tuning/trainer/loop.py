@@ -103,7 +103,7 @@ def _save(trainer: Any, job: Job) -> None:
 
 
 @contextmanager
-def plain_inputs(model: Any, active: bool) -> Iterator[None]:
-    """Under autocast adapters need no copy of their input in float32."""
-    with disable_input_dtype_casting(model, active=active):
+def plain_inputs(model: Any) -> Iterator[None]:
+    """Under autocast low-rank updates need no copy of their input in float32."""
+    with disable_input_dtype_casting(model):
         yield

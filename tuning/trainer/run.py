@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from tuning.methods import Full
+from tuning.methods import Dora, Lora
 from tuning.spec import Failed, JobSpec, Started
 from tuning.trainer import finish
 from tuning.trainer.contain import Stopping, end_after, limit_memory
@@ -55,8 +55,8 @@ def _train(ready: Prepared) -> int:
     )
     begun, before = time.monotonic(), job.course.tokens
     mixed = trainer.args.bf16 or trainer.args.fp16
-    adapted = not isinstance(job.spec.adapter, Full)
-    with plain_inputs(model, True) if adapted and mixed else nullcontext():
+    low_rank = isinstance(job.spec.adapter, Lora | Dora)
+    with plain_inputs(model) if low_rank and mixed else nullcontext():
         trainer.train(resume_from_checkpoint=None if resumed is None else str(resumed))
     if job.overtime:
         raise Refused(_late(job.spec))

@@ -23,7 +23,9 @@ def sampler(trainer: Any, tokenizer: Any, job: Job) -> Callable[[int], None]:
         _attend(model, "sdpa")
         try:
             for index, messages in enumerate(job.spec.samples):
-                text = answer(model, tokenizer, messages)
+                # Adapters in float32 on a base in 16 bits meet only under autocast.
+                with trainer.accelerator.autocast():
+                    text = answer(model, tokenizer, messages)
                 job.tell(Sampled, step=step, sample=index, text=text)
         finally:
             _attend(model, attention)
