@@ -87,6 +87,6 @@ def key_of_model(
 def host_of(settings: ModelSettings) -> str:
     """What a key is bound to: host:port, or the provider whose own client holds the address."""
     if settings.base_url is None:
-        return f"{settings.kind}:{settings.provider or ''}"
+        return f"{settings.kind}:{settings.provider or settings.backend or ''}"
     address = parse_address(settings.base_url)
     return f"{address.host}:{address.port}"

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from connectors.backends.connector import BackendConnector
 from connectors.chat import ChatClient
 from connectors.demo import DemoConnector
 from connectors.echo import EchoConnector
@@ -59,6 +60,8 @@ class Connections:
                 return _OpenAIConnector(self._client, target)
             case "demo":
                 return DemoConnector(self._client, target, self._data_dir)
+            case "backend":
+                return BackendConnector(self._client, target, self._data_dir)
             case "echo":
                 return EchoConnector()
             case "langchain":
@@ -87,7 +90,7 @@ class Connections:
             if len(self._streaming) >= _KEPT:
                 self._streaming.clear()
             connector = self._streaming[target] = self.connector(target)
-        if isinstance(connector, DemoConnector):
+        if isinstance(connector, DemoConnector | BackendConnector):
             return await connector.stream(self._relay, request, named)
         return await speak(connector, target, request, named)
 

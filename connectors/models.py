@@ -22,9 +22,10 @@ class ModelSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["openai", "langchain", "demo", "echo", "app"] = "openai"
+    kind: Literal["openai", "langchain", "demo", "echo", "app", "backend"] = "openai"
     base_url: str | None = None
     provider: str | None = FormField(default=None, description="LangChain's provider name")
+    backend: str | None = FormField(default=None, description="server of ours that holds it")
     model: str = FormField(description="id of the model at its provider")
     api_key_env: str | None = None
     secret_id: str | None = None

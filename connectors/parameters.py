@@ -23,6 +23,22 @@ _LANGCHAIN = frozenset(
         *("mirostat_eta", "mirostat_tau", "service_tier", "safe_prompt", "user"),
     }
 )
+_SAMPLING = frozenset(
+    {
+        *("temperature", "top_p", "top_k", "min_p", "seed", "stop", "stop_token_ids"),
+        *("max_tokens", "max_completion_tokens", "min_tokens", "ignore_eos", "logit_bias"),
+        *("frequency_penalty", "presence_penalty", "repetition_penalty", "repeat_penalty"),
+        *("repeat_last_n", "logprobs", "top_logprobs", "tool_choice", "parallel_tool_calls"),
+        *("response_format", "reasoning_effort", "skip_special_tokens", "cache_prompt"),
+        *("include_stop_str_in_output", "spaces_between_special_tokens", "user", "mirostat"),
+        *("mirostat_eta", "mirostat_tau", "typical_p", "dry_multiplier", "dynatemp_range"),
+    }
+)
+
+
+def is_stripped(name: str) -> bool:
+    """Whether a server of ours is never sent it: it would replace the prompt, or how it is made."""
+    return name.startswith("chat_template") or name == "prompt_embeds"
 
 
 def refusal_of(kind: Kind, params: Mapping[str, object]) -> str | None:
@@ -52,5 +68,11 @@ def _refusal_of(kind: Kind, names: tuple[str, ...]) -> str | None:
             return (
                 f"The parameter {name[:60]!r} is not sent to a LangChain model, because it could "
                 f"change where the call goes. Leave it out; known are {known}."
+            )
+        if kind == "backend" and name not in _SAMPLING and not is_stripped(name):
+            known = ", ".join(sorted(_SAMPLING))
+            return (
+                f"The parameter {name[:60]!r} is not sent to a backend, because it is none of "
+                f"sampling. Leave it out; known are {known}."
             )
     return None

@@ -49,13 +49,15 @@ def price_of(settings: ModelSettings) -> Price | None:
         return Price(Decimal(0), Decimal(0), "local")
     if settings.input_price is not None and settings.output_price is not None:
         return Price(settings.input_price, settings.output_price, "by hand")
+    if settings.kind == "backend":
+        return Price(Decimal(0), Decimal(0), "local")
     return _priced(*_place(settings))
 
 
 def is_ending(settings: ModelSettings) -> bool:
     """Whether the table says that the provider has deprecated this model: it answers until it is
     taken away."""
-    if settings.kind in ("demo", "echo"):
+    if settings.kind in ("demo", "echo", "backend"):
         return False
     info = _look_up(*_place(settings))
     return info is not None and bool(info.deprecated)

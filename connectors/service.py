@@ -154,7 +154,7 @@ def target_of(
         kind=sent.kind,
         model_id=sent.model,
         base_url=sent.base_url or "",
-        provider=sent.provider or "",
+        provider=sent.provider or sent.backend or "",
         api_key=key_of_model(session, name, sent, live, key_path),
         timeout=live.timeout,
         idle_timeout=min(live.timeout, 60.0),
@@ -211,6 +211,8 @@ def _complete(name: str, settings: ModelSettings) -> ModelSettings:
         raise Invalid(why, param="params")
     if (settings.input_price is None) != (settings.output_price is None):
         raise Invalid("One price is missing. Give both input and output price.", param="price")
+    if (settings.kind == "backend") != (settings.backend is not None):
+        raise Invalid("A model of a backend comes with it. Use `promptstone backend add`.")
     if settings.kind == "langchain" and not settings.provider:
         raise Invalid("The provider is missing. Write it like PROVIDER:MODEL.", param="provider")
     url = settings.base_url or (OPENAI_URL if settings.kind == "openai" else None)

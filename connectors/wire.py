@@ -25,7 +25,7 @@ FailureKind = Literal[
     "refused_address",
     "cancelled",
 ]
-Kind = Literal["openai", "langchain", "demo", "echo", "app"]
+Kind = Literal["openai", "langchain", "demo", "echo", "app", "backend"]
 Structured = Literal["native", "prompt", "off"]
 
 RETRYABLE: frozenset[FailureKind] = frozenset({"timeout", "rate_limited", "server", "connection"})
@@ -38,7 +38,8 @@ FATAL_FOR_MODEL: frozenset[FailureKind] = frozenset(
 class Target:
     """Where a call goes; the key is never in its repr.
 
-    `base_url` ends before `/chat/completions`. `provider` is LangChain's provider name.
+    `base_url` ends before `/chat/completions`. `provider` is LangChain's provider name, or the
+    name of a backend.
     `local_allowed`: this exact host:port is on the administrator's allowlist, so a private or
     loopback address behind it is accepted. Time-outs are in seconds; `idle_timeout` is the longest
     silence within a stream.

@@ -34,6 +34,7 @@ def serve(settings: Settings) -> int:
 
 async def _work(settings: Settings) -> None:
     from app.opening import open_database
+    from app.server.backends import keep_backends
     from app.server.ingesting import keep_ingesting
     from app.server.watching import keep_watching
     from evalsets.runs.worker import work
@@ -48,6 +49,7 @@ async def _work(settings: Settings) -> None:
             work(database, stop, apps=answer_apps),
             keep_ingesting(database, stop),
             keep_watching(database, stop),
+            keep_backends(database, stop),
         )
     finally:
         database.close()

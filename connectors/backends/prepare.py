@@ -1,0 +1,91 @@
+"""What is known of a backend before it is started: its files checked, its memory planned."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from connectors.backends import environment, launch
+from connectors.backends.environment import Environment
+from connectors.backends.estimate import GIB, Parts
+from connectors.backends.formats import CheckTemplate, check_model
+from connectors.backends.gpus import CPU, Place
+from connectors.backends.launch import Plan, Start
+from connectors.backends.models import BackendSettings
+from connectors.backends.queue import Ask
+from core.errors import Invalid
+
+
+class Prepared(NamedTuple):
+    """Ready to be put somewhere; `python` is vLLM's."""
+
+    settings: BackendSettings
+    planned: Plan
+    python: Environment | None
+
+    def ask(self, name: str, since: datetime) -> Ask:
+        """Its turn in the queue."""
+        return Ask(name, self.planned.need, since, self.planned.on_gpu, self.settings.gpu)
+
+
+def is_name(source: str) -> bool:
+    """Whether a source is `ORGANISATION/MODEL` of a hub, and nothing that lies here."""
+    parts = source.split("/")
+    return (
+        len(parts) == 2
+        and all(parts)
+        and not source.startswith((".", "~", "/"))
+        and not (Path(source).exists())
+    )
+
+
+def prepare(
+    settings: BackendSettings, data: Path, places: list[Place], check: CheckTemplate | None = None
+) -> Prepared:
+    """Check the model's files and plan its memory. Raises Invalid or Unavailable."""
+    if settings.kind == "llamacpp":
+        checked = check_model(Path(settings.source), check)
+        _fits(checked.form == "gguf", "llama.cpp serves GGUF files. Give one, or use --kind vllm.")
+        size = checked.weight_bytes
+        return Prepared(settings, launch.plan(settings, checked.config, size, "cpu", places), None)
+    python = environment.find(data)
+    if is_name(settings.source):
+        return Prepared(settings, _by_name(settings, python), python)
+    checked = check_model(Path(settings.source), check)
+    _fits(checked.form == "folder", "vLLM serves folders. Use --kind llamacpp for a GGUF file.")
+    size = checked.weight_bytes
+    planned = launch.plan(settings, checked.config, size, python.device, places)
+    return Prepared(settings, planned, python)
+
+
+def estimate_of(settings: BackendSettings, places: list[Place], device: str | None = None) -> Plan:
+    """The memory that a start would take, whether vLLM is installed or not. Raises Invalid."""
+    on = device or ("gpu" if any(place.id != CPU for place in places) else "cpu")
+    if is_name(settings.source):
+        return _by_name(settings, Environment(Path(), "gpu" if on == "gpu" else "cpu", ""))
+    checked = check_model(Path(settings.source))
+    return launch.plan(settings, checked.config, checked.weight_bytes, on, places)
+
+
+def start_of(prepared: Prepared, place: Place, model: str, folder: Path, mark: str) -> Start:
+    """The server to start on a place."""
+    settings, planned = prepared.settings, prepared.planned
+    if prepared.python is None:
+        return launch.llamacpp(settings, planned, model, folder, mark)
+    return launch.vllm(settings, planned, model, folder, mark, prepared.python, place)
+
+
+def _by_name(settings: BackendSettings, python: Environment) -> Plan:
+    if settings.gpu_memory is None:
+        raise Invalid(
+            f"The size of {settings.source[:100]} is not known before it is fetched. Say with "
+            "--gpu-memory how many GiB it may take, or give its folder.",
+            param="gpu_memory",
+        )
+    given = int(settings.gpu_memory * GIB)
+    parts = Parts(weights=given, unknown=("the model's configuration",))
+    return Plan(parts, 0, settings.context or 0, python.device == "gpu")
+
+
+def _fits(good: bool, sentence: str) -> None:
+    if not good:
+        raise Invalid(sentence, param="source")

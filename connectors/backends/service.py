@@ -1,0 +1,261 @@
+"""Backends in the database: add, list, start, stop, remove, and the adapters that they serve."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+from sqlmodel import Session, col, select
+
+from connectors import service as models
+from connectors.backends.figures import Figures
+from connectors.backends.models import Backend, BackendSettings, State
+from connectors.backends.naming import served_adapter, served_model
+from connectors.backends.prepare import is_name
+from connectors.models import Model, ModelSettings
+from connectors.service import ModelPublic
+from core import drafts
+from core.audit import actor_of, record
+from core.clock import utcnow
+from core.errors import Conflict, Invalid, NotFound
+from core.names import check_name
+
+STALE_SECONDS = 45
+_TIMEOUT = 600.0
+_UNWATCHED = "Nobody watches it. Start `promptstone up` on the machine of its data folder."
+
+
+class BackendPublic(BaseModel):
+    """A backend as pages and commands show it; it holds no key."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    settings: BackendSettings
+    wanted: str
+    state: State
+    reason: str | None
+    progress: float | None
+    owner: str | None
+    base_url: str | None
+    restarts: int
+    figures: Figures
+    adapters: tuple[str, ...]
+    used_at: datetime | None
+    actor: str
+    created_at: datetime
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether it is a server that somebody else runs."""
+        return self.settings.base_url is not None
+
+
+class Served(NamedTuple):
+    """An adapter that is asked for, and the model that it became."""
+
+    model: ModelPublic
+    served_name: str
+
+
+def add_backend(
+    session: Session,
+    name: str,
+    settings: BackendSettings,
+    *,
+    owner: str | None = None,
+    allow_local: bool = False,
+) -> BackendPublic:
+    """Add a backend with a model of its name, or replace the settings of a known one.
+
+    `owner` is the place (`core.jobs.place`) whose worker runs it; the model's files should have
+    been looked at before (`prepare.prepare`). Raises Invalid or Conflict.
+    """
+    name = check_name(name, "backend")
+    row = session.get(Backend, name)
+    model = session.get(Model, name)
+    if model is not None and row is None:
+        raise Conflict(f"There is a model {name!r} already. Choose another name.", param="name")
+    settings = _complete(settings)
+    models.add_model(session, name, _model_of(name, settings), allow_local=allow_local)
+    if row is None:
+        row = Backend(name=name, settings={}, actor=actor_of(session), owner=owner)
+    row.settings = settings.model_dump(mode="json")
+    row.updated_at = utcnow()
+    row.actor = actor_of(session)
+    session.add(row)
+    session.flush()
+    drafts.touch(session, "backend", name, name)
+    record(session, "backend.save", name, {"kind": settings.kind, "source": settings.source})
+    return _public(row)
+
+
+def get_backend(session: Session, name: str) -> BackendPublic:
+    """One backend; raises NotFound."""
+    return _public(_row(session, name))
+
+
+def list_backends(session: Session) -> list[BackendPublic]:
+    """All backends by name."""
+    return [_public(row) for row in session.exec(select(Backend).order_by(col(Backend.name)))]
+
+
+def start_backend(session: Session, name: str) -> BackendPublic:
+    """Ask for it to run; its watcher starts it when there is room. Raises NotFound, Conflict."""
+    row = _ours(session, name)
+    row.wanted, row.asked_at, row.reason = "running", utcnow(), None
+    if row.state in ("stopped", "failed"):
+        row.state = "queued"
+        row.seen_at = utcnow()
+    return _saved(session, row, "backend.start")
+
+
+def stop_backend(session: Session, name: str) -> BackendPublic:
+    """Ask for it to end. Raises NotFound, Conflict."""
+    row = _ours(session, name)
+    row.wanted, row.asked_at = "stopped", None
+    return _saved(session, row, "backend.stop")
+
+
+def remove_backend(session: Session, name: str) -> None:
+    """Forget a backend with its models; its watcher ends what runs. Raises NotFound."""
+    row = _row(session, name)
+    for one in _models_on(session, name):
+        models.remove_model(session, one.name)
+    session.delete(row)
+    drafts.forget(session, "backend", name)
+    record(session, "backend.remove", name, {})
+
+
+def serve_adapter(session: Session, backend: str, adapter: str, path: str | Path) -> Served:
+    """Have a backend load an adapter, as a model of the adapter's name; its watcher loads it.
+
+    `path` is the folder of the adapter, below the data folder's `tuning`, which is checked again
+    before it is loaded. Raises NotFound, Invalid, Conflict.
+    """
+    row = _row(session, backend)
+    settings = BackendSettings.model_validate(row.settings)
+    if settings.kind != "vllm" or not settings.lora or settings.base_url is not None:
+        raise Conflict(
+            f"The backend {backend} serves no adapters. Add one of vLLM with --lora, or merge the "
+            "adapter into its base.",
+            param="backend",
+        )
+    served = served_adapter(adapter, path)
+    if served not in row.asked_adapters and len(row.asked_adapters) >= settings.max_adapters:
+        raise Conflict(
+            f"The backend {backend} holds {settings.max_adapters} adapters already. Remove one, or "
+            "raise max_adapters.",
+            param="backend",
+        )
+    known = session.get(Model, adapter)
+    if known is not None and ModelSettings.model_validate(known.settings).backend != backend:
+        raise Conflict(f"There is a model {adapter!r} already. Choose another name.", param="name")
+    made = models.add_model(session, adapter, _through(backend, served, settings))
+    row.asked_adapters = {**row.asked_adapters, served: str(path)}
+    _saved(session, row, "backend.adapter")
+    return Served(made, served)
+
+
+def remove_adapter(session: Session, backend: str, adapter: str) -> None:
+    """Unload an adapter, and forget its model. Raises NotFound."""
+    row = _row(session, backend)
+    model = models.get_model(session, adapter)
+    if model.settings.backend != backend or adapter == backend:
+        raise NotFound(f"The backend {backend} serves no adapter {adapter!r}. Look at its page.")
+    left = dict(row.asked_adapters)
+    left.pop(model.settings.model, None)
+    row.asked_adapters = left
+    models.remove_model(session, adapter)
+    _saved(session, row, "backend.adapter_removed")
+
+
+def backend_json(backend: BackendPublic) -> dict[str, Any]:
+    """A backend of `backend list --json`."""
+    return {
+        **backend.model_dump(mode="json", exclude={"settings"}),
+        **backend.settings.model_dump(mode="json", exclude={"base_url"}),
+        "elsewhere": backend.settings.base_url,
+    }
+
+
+def _complete(settings: BackendSettings) -> BackendSettings:
+    if settings.base_url is not None:
+        return settings
+    if settings.lora and settings.kind == "llamacpp":
+        raise Invalid("llama.cpp serves no adapters here. Use --kind vllm.", param="lora")
+    if settings.kind == "vllm" and is_name(settings.source):
+        return settings
+    return settings.model_copy(
+        update={"source": str(Path(settings.source).expanduser().absolute())}
+    )
+
+
+def _model_of(name: str, settings: BackendSettings) -> ModelSettings:
+    if settings.base_url is None:
+        return _through(name, served_model(settings), settings)
+    return ModelSettings(
+        kind="openai", base_url=settings.base_url, model=settings.source,
+        api_key_env=settings.api_key_env, params=settings.params,
+        concurrency=settings.concurrency,
+    )  # fmt: skip
+
+
+def _through(backend: str, served: str, settings: BackendSettings) -> ModelSettings:
+    return ModelSettings(
+        kind="backend", backend=backend, model=served, params=settings.params,
+        concurrency=settings.concurrency, timeout=_TIMEOUT,
+    )  # fmt: skip
+
+
+def _models_on(session: Session, backend: str) -> list[Model]:
+    rows = session.exec(select(Model))
+    return [
+        row for row in rows
+        if row.name == backend or ModelSettings.model_validate(row.settings).backend == backend
+    ]  # fmt: skip
+
+
+def _ours(session: Session, name: str) -> Backend:
+    row = _row(session, name)
+    if BackendSettings.model_validate(row.settings).base_url is not None:
+        raise Conflict(f"The backend {name} is run elsewhere. Start and stop it there.")
+    return row
+
+
+def _saved(session: Session, row: Backend, what: str) -> BackendPublic:
+    row.updated_at = utcnow()
+    session.add(row)
+    session.flush()
+    record(session, what, row.name, {})
+    return _public(row)
+
+
+def _row(session: Session, name: str) -> Backend:
+    row = session.get(Backend, name)
+    if row is None:
+        raise NotFound(f"There is no backend {name!r}. `promptstone backend list` shows them.")
+    return row
+
+
+def _public(row: Backend) -> BackendPublic:
+    settings = BackendSettings.model_validate(row.settings)
+    seen = row.seen_at is not None and utcnow() - row.seen_at < timedelta(seconds=STALE_SECONDS)
+    # What nobody watches does not run: a server dies with its watcher.
+    lost = row.state != "stopped" and not seen
+    return BackendPublic(
+        name=row.name,
+        settings=settings,
+        wanted=row.wanted,
+        state="stopped" if lost else row.state,  # type: ignore[arg-type]
+        reason=_UNWATCHED if lost else row.reason,
+        progress=None if lost else row.progress,
+        owner=row.owner,
+        base_url=settings.base_url if lost else (row.base_url or settings.base_url),
+        restarts=row.restarts,
+        figures=Figures() if lost else Figures.model_validate(row.figures),
+        adapters=() if lost else tuple(row.adapters),
+        used_at=row.used_at,
+        actor=row.actor,
+        created_at=row.created_at,
+    )
