@@ -60,6 +60,7 @@ def _findings() -> Iterator[Finding]:
         yield Finding("database", "note", "none yet; the first start makes it")
     yield _server(settings)
     yield _looked("demo model", _demo)
+    yield _vllm(settings)
     if settings.chroma_url is not None:
         yield _looked("Chroma server", lambda: _chroma(str(settings.chroma_url)))
 
@@ -155,6 +156,15 @@ def _demo() -> str:
     from connectors.demo import model_file
 
     return str(model_file())
+
+
+def _vllm(settings: "Settings") -> Finding:
+    """Nobody has to have it; a broken one is wrong."""
+    from connectors.backends import environment
+
+    found = _looked("vLLM", lambda: environment.doctor(settings.data))
+    missing = found.state == "wrong" and "is not installed" in found.message
+    return found._replace(state="note") if missing else found
 
 
 def _chroma(url: str) -> str:

@@ -25,6 +25,7 @@ _COMMANDS = {
     "up": _Entry("app.cli.up", "Start the workspace and its worker."),
     "doctor": _Entry("app.cli.doctor", "Tell what works here, what is missing, how to fix it."),
     "model": _Entry("app.cli.model", "Models: add, list, test, remove."),
+    "backend": _Entry("app.cli.backend", "Servers of our own models: add, start, stop, logs."),
     "prompt": _Entry("app.cli.prompt", "Versions of prompts: push, show, render, diff, alias."),
     "dataset": _Entry("app.cli.dataset", "Versioned cases: push, grid, from-run, list, show."),
     "kb": _Entry("app.cli.kb", "Knowledge bases: create, add, search, eval, snapshot."),

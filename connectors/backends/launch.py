@@ -46,6 +46,16 @@ class Plan(NamedTuple):
         """Bytes that it asks for."""
         return self.parts.total
 
+    def named(self) -> dict[str, int]:
+        """The parts that are not 0, in bytes, and their sum as `total`."""
+        parts = {k: v for k, v in self.parts._asdict().items() if isinstance(v, int) and v}
+        return {**parts, "total": self.need}
+
+    def as_json(self) -> dict[str, object]:
+        """A plan of `backend estimate --json`."""
+        unknown = list(self.parts.unknown)
+        return {**self.named(), "context": self.context, "gpu": self.on_gpu, "unknown": unknown}
+
 
 class Start(NamedTuple):
     """A server about to be started; its key stands in the environment, never in `command`."""

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from connectors.backends import environment, launch
 from connectors.backends.environment import Environment
 from connectors.backends.estimate import GIB, Parts
-from connectors.backends.formats import CheckTemplate, check_model
+from connectors.backends.formats import Checked, CheckTemplate, check_model
 from connectors.backends.gpus import CPU, Place
 from connectors.backends.launch import Plan, Start
 from connectors.backends.models import BackendSettings
@@ -42,27 +42,28 @@ def prepare(
     settings: BackendSettings, data: Path, places: list[Place], check: CheckTemplate | None = None
 ) -> Prepared:
     """Check the model's files and plan its memory. Raises Invalid or Unavailable."""
-    if settings.kind == "llamacpp":
-        checked = check_model(Path(settings.source), check)
-        _fits(checked.form == "gguf", "llama.cpp serves GGUF files. Give one, or use --kind vllm.")
-        size = checked.weight_bytes
-        return Prepared(settings, launch.plan(settings, checked.config, size, "cpu", places), None)
-    python = environment.find(data)
-    if is_name(settings.source):
-        return Prepared(settings, _by_name(settings, python), python)
+    python = None if settings.kind == "llamacpp" else environment.find(data)
+    if python is not None and is_name(settings.source):
+        return Prepared(settings, _by_name(settings, python.device), python)
     checked = check_model(Path(settings.source), check)
-    _fits(checked.form == "folder", "vLLM serves folders. Use --kind llamacpp for a GGUF file.")
-    size = checked.weight_bytes
-    planned = launch.plan(settings, checked.config, size, python.device, places)
+    _check_form(settings, checked)
+    device = "cpu" if python is None else python.device
+    planned = launch.plan(settings, checked.config, checked.weight_bytes, device, places)
     return Prepared(settings, planned, python)
 
 
-def estimate_of(settings: BackendSettings, places: list[Place], device: str | None = None) -> Plan:
+def estimate_of(
+    settings: BackendSettings,
+    places: list[Place],
+    device: str | None = None,
+    check: CheckTemplate | None = None,
+) -> Plan:
     """The memory that a start would take, whether vLLM is installed or not. Raises Invalid."""
     on = device or ("gpu" if any(place.id != CPU for place in places) else "cpu")
-    if is_name(settings.source):
-        return _by_name(settings, Environment(Path(), "gpu" if on == "gpu" else "cpu", ""))
-    checked = check_model(Path(settings.source))
+    if settings.kind == "vllm" and is_name(settings.source):
+        return _by_name(settings, on)
+    checked = check_model(Path(settings.source), check)
+    _check_form(settings, checked)
     return launch.plan(settings, checked.config, checked.weight_bytes, on, places)
 
 
@@ -74,7 +75,7 @@ def start_of(prepared: Prepared, place: Place, model: str, folder: Path, mark: s
     return launch.vllm(settings, planned, model, folder, mark, prepared.python, place)
 
 
-def _by_name(settings: BackendSettings, python: Environment) -> Plan:
+def _by_name(settings: BackendSettings, device: str) -> Plan:
     if settings.gpu_memory is None:
         raise Invalid(
             f"The size of {settings.source[:100]} is not known before it is fetched. Say with "
@@ -83,9 +84,11 @@ def _by_name(settings: BackendSettings, python: Environment) -> Plan:
         )
     given = int(settings.gpu_memory * GIB)
     parts = Parts(weights=given, unknown=("the model's configuration",))
-    return Plan(parts, 0, settings.context or 0, python.device == "gpu")
+    return Plan(parts, 0, settings.context or 0, device == "gpu")
 
 
-def _fits(good: bool, sentence: str) -> None:
-    if not good:
-        raise Invalid(sentence, param="source")
+def _check_form(settings: BackendSettings, checked: Checked) -> None:
+    if settings.kind == "llamacpp" and checked.form != "gguf":
+        raise Invalid("llama.cpp serves GGUF files. Give one, or use --kind vllm.", param="source")
+    if settings.kind == "vllm" and checked.form != "folder":
+        raise Invalid("vLLM serves folders. Use --kind llamacpp for a GGUF file.", param="source")
