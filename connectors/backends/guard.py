@@ -23,7 +23,7 @@ def main(log: str, command: list[str]) -> int:
     _prctl(_SUBREAPER, 1)
     child = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        start_new_session=True, preexec_fn=lambda: _prctl(_DEATH, signal.SIGKILL),
+        process_group=0, preexec_fn=lambda: _prctl(_DEATH, signal.SIGKILL),
     )  # fmt: skip
     asked: list[float] = []
     signal.signal(signal.SIGTERM, lambda *_: asked.append(time.monotonic()))
@@ -78,23 +78,26 @@ def write(log: str, text: bytes) -> None:
 
 
 def end(child: "subprocess.Popen[bytes]") -> None:
-    """Leave nothing of it: its group, and whoever left the group and came to us."""
+    """Leave nothing of it: its group, and all others of the session that this process leads."""
     signal_group(child.pid, signal.SIGKILL)
     child.wait()
-    for pid in adopted():
+    for pid in others():
         try:
             os.kill(pid, signal.SIGKILL)
         except OSError:
             continue
 
 
-def adopted() -> list[int]:
-    """Our children that the kernel knows, where it tells."""
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children") as file:
-            return [int(pid) for pid in file.read().split()]
-    except OSError:
-        return []
+def others() -> list[int]:
+    """Processes of our session, where the kernel tells them."""
+    found: list[int] = []
+    for name in filter(str.isdigit, os.listdir("/proc") if os.path.isdir("/proc") else ()):  # noqa: PTH112, PTH208
+        try:
+            if int(name) != os.getpid() and os.getsid(int(name)) == os.getpid():
+                found.append(int(name))
+        except OSError:
+            continue
+    return found
 
 
 def signal_group(group: int, number: int) -> None:

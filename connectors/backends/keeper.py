@@ -71,8 +71,9 @@ class Keeper:
     def begin(self, start: Start) -> None:
         """Start the server; its guard ends with the pipe that this process holds."""
         log = notes.log_of(self._data, self._name)
+        log.with_name(log.name + ".old").unlink(missing_ok=True)
         with contextlib.suppress(OSError):
-            log.replace(log.with_name(log.name + ".old"))
+            log.replace(log.with_name(log.name + ".before"))
         self._start = start
         self._process = subprocess.Popen(
             start.command, env=dict(start.environment), stdin=subprocess.PIPE,
@@ -113,7 +114,8 @@ class Keeper:
         if process.stdin is not None:
             process.stdin.close()
         # A guard that ended by itself has left nothing; one that was killed may have.
-        await asyncio.to_thread(orphans.end_marked, self._mark, whole=True)
+        boot = orphans.boot_id()
+        await asyncio.to_thread(orphans.end_session, process.pid, boot, self._mark)
 
     def _ended(self) -> str:
         assert self._process is not None
@@ -148,7 +150,7 @@ class Keeper:
         sample = figures.read_sample(text, self._heard)
         if figures.worked(sample, self._sample):
             self.worked_at = self._heard
-        memory = await asyncio.to_thread(orphans.memory_of, self._mark)
+        memory = await asyncio.to_thread(orphans.memory_of, self.pid or 0)
         self.figures = figures.figures(sample, self._sample).model_copy(
             update={"memory": memory, "reserved": self._planned.need, "place": self._place}
         )
@@ -160,6 +162,7 @@ class Keeper:
         note = Note(
             state=self.state,
             pid=self.pid,
+            boot=orphans.boot_id(),
             port=self._start.port,
             key=self._start.key,
             model=self.model,

@@ -29,7 +29,7 @@ _KNOWN = (
     (re.compile(r"bfloat16 is only supported|does not support bfloat16"),
      "this GPU knows no bfloat16. Choose another place or model"),
 )  # fmt: skip
-_ERROR = re.compile(r"(?:\b[A-Z]\w*(?:Error|Exception)\b|\berror\b)[:=]\s*(.+)", re.IGNORECASE)
+_ERROR = re.compile(r"(?:\b[A-Z]\w*(?:Error|Exception):|^\s*(?:\S+: )?error:)\s*(.+)")
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -57,15 +57,17 @@ def progress(log: str) -> float | None:
 
 
 def reason(log: str, status: int | None, name: str) -> str:
-    """Why a server ended, as a sentence with its remedy."""
+    """Why a server ended, as a sentence with its remedy; `status` is that of its guard."""
     end = f"`promptstone backend logs {name}` shows its log."
+    if status is not None and status < 0:
+        return f"Its server was killed from outside. {end}"
+    if status == 137:
+        return f"Its server was killed; the machine was probably out of memory. {end}"
     for sign, words in _KNOWN:
         if sign.search(log):
             return f"Its server ended: {words}. {end}"
     said = [found[1].strip() for found in map(_ERROR.search, log.splitlines()) if found]
     if said:
         return f"Its server ended: {said[-1][:300].rstrip('.')}. {end}"
-    if status == 137:
-        return f"Its server was killed; the machine was probably out of memory. {end}"
     how = "" if status is None else f" with status {status}"
     return f"Its server ended{how} and said nothing. {end}"

@@ -30,6 +30,7 @@ class Note(BaseModel):
     reason: str | None = None
     final: bool = False
     pid: int | None = None
+    boot: str = ""
     port: int | None = None
     key: str = Field(default="", repr=False)
     model: str = ""
@@ -60,12 +61,17 @@ def write_note(data: Path, name: str, note: Note) -> None:
 
 def read_note(data: Path, name: str) -> Note | None:
     """The last note; None when the backend is stopped, or its server is gone."""
+    note = read_file(folder_of(data, name) / "server.json")
+    gone = note is not None and note.pid is not None and not alive(note.pid)
+    return None if gone else note
+
+
+def read_file(place: Path) -> Note | None:
+    """A note as it was written, whoever still lives."""
     try:
-        read = (folder_of(data, name) / "server.json").read_bytes()
-        note = Note.model_validate(orjson.loads(read))
+        return Note.model_validate(orjson.loads(place.read_bytes()))
     except (OSError, ValueError, ValidationError):
         return None
-    return note if note.pid is None or alive(note.pid) else None
 
 
 def drop_note(data: Path, name: str) -> None:

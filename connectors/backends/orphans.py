@@ -1,20 +1,56 @@
-"""Ends what a killed watcher or guard may have left: processes that carry a backend's mark."""
+"""Ends what a killed watcher or guard may have left, and counts what its servers take. Linux tells.
+
+A guard leads a session of its own, and all that its server starts stays in it. A mark in the
+environment is not enough: vLLM's processes write their titles over it.
+"""
 
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from connectors.backends.launch import MARK
 
 
-def end_marked(mark: str, *, whole: bool) -> int:
-    """Kill all processes of ours with this mark in their environment, and count them.
+class _Process(NamedTuple):
+    pid: int
+    session: int
 
-    Not `whole`, the mark is the beginning of one: that of a data folder. Linux alone tells.
+
+def end_session(leader: int, boot: str, mark: str) -> int:
+    """Kill all processes of the session that a guard led, and count them.
+
+    `boot` is the `boot_id` under which it was started. A session whose leader lives and has not
+    the mark is another's, who got the number later.
     """
+    if boot != boot_id() or (_exists(leader) and not _has_mark(leader, mark)):
+        return 0
+    return _end(one.pid for one in _processes() if one.session == leader)
+
+
+def end_marked(mark: str) -> int:
+    """Kill all processes whose mark begins like this, as those of a data folder do."""
+    return _end(one.pid for one in _processes() if _has_mark(one.pid, mark))
+
+
+def memory_of(leader: int) -> int:
+    """Bytes that the processes of a session have for themselves; 0 where nobody tells."""
+    pages = sum(_own_pages(one.pid) for one in _processes() if one.session == leader)
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def boot_id() -> str:
+    """Another one after each start of the machine."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
+
+
+def _end(pids: Iterator[int]) -> int:
     count = 0
-    for pid in list(_marked(mark, whole)):
+    for pid in [pid for pid in pids if pid != os.getpid()]:
         try:
             os.kill(pid, signal.SIGKILL)
             count += 1
@@ -23,23 +59,29 @@ def end_marked(mark: str, *, whole: bool) -> int:
     return count
 
 
-def memory_of(mark: str) -> int:
-    """Bytes of memory that the processes with this mark have alone; 0 where nobody tells."""
-    return sum(_own_pages(pid) for pid in _marked(mark, True)) * os.sysconf("SC_PAGE_SIZE")
-
-
-def _marked(mark: str, whole: bool) -> Iterator[int]:
-    wanted = f"{MARK}={mark}".encode()
+def _processes() -> Iterator[_Process]:
     for folder in Path("/proc").glob("[0-9]*"):
-        pid = int(folder.name)
-        if pid == os.getpid():
-            continue
         try:
-            lines = (folder / "environ").read_bytes().split(b"\0")
+            # The name of the program, in brackets, may hold anything.
+            told = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
         except OSError:
             continue
-        if any(line == wanted if whole else line.startswith(wanted) for line in lines):
-            yield pid
+        yield _Process(int(folder.name), int(told[3]))
+
+
+def _has_mark(pid: int, mark: str) -> bool:
+    wanted = f"{MARK}={mark}".encode()
+    try:
+        return any(
+            line.startswith(wanted)
+            for line in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        )
+    except OSError:
+        return False
+
+
+def _exists(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def _own_pages(pid: int) -> int:

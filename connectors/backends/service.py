@@ -51,6 +51,13 @@ class BackendPublic(BaseModel):
         return self.settings.base_url is not None
 
 
+class Adapter(NamedTuple):
+    """An adapter that a backend is to hold: the model's name, and what its server calls it."""
+
+    model: str
+    served_name: str
+
+
 class Served(NamedTuple):
     """An adapter that is asked for, and the model that it became."""
 
@@ -155,6 +162,14 @@ def serve_adapter(session: Session, backend: str, adapter: str, path: str | Path
     row.asked_adapters = {**row.asked_adapters, served: str(path)}
     _saved(session, row, "backend.adapter")
     return Served(made, served)
+
+
+def adapters_of(session: Session, backend: str) -> list[Adapter]:
+    """The adapters that a backend is to hold, by name. Raises NotFound."""
+    asked = _row(session, backend).asked_adapters
+    rows = _models_on(session, backend)
+    known = (Adapter(row.name, str(row.settings["model"])) for row in rows)
+    return sorted(one for one in known if one.served_name in asked)
 
 
 def remove_adapter(session: Session, backend: str, adapter: str) -> None:

@@ -66,9 +66,13 @@ class Watch:
 
     def _begin(self) -> None:
         """Leave nothing of a watcher that was killed."""
-        orphans.end_marked(launch.mark_of(self._data, ""), whole=False)
-        for note in notes.root(self._data).glob("*/server.json"):
-            note.unlink(missing_ok=True)
+        mark = launch.mark_of(self._data, "")
+        for place in notes.root(self._data).glob("*/server.json"):
+            note = notes.read_file(place)
+            if note is not None and note.pid is not None:
+                orphans.end_session(note.pid, note.boot, mark)
+            place.unlink(missing_ok=True)
+        orphans.end_marked(mark)
 
     async def _safely(self, client: CheckedClient) -> None:
         try:

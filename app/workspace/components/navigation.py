@@ -40,6 +40,7 @@ PLACES = (
     Place("review", ":material/reviews:", "ship", _SHIPPERS | {"annotator"}),
     Place("keys", ":material/key:", "ship", _SHIPPERS),
     Place("models", ":material/memory:", "models", _MAKERS),
+    Place("backends", ":material/dns:", "models", _MAKERS),
     Place("settings", ":material/settings:", "admin", _ADMIN),
 )
 _OBJECTS: Mapping[str, str] = {
@@ -49,6 +50,7 @@ _OBJECTS: Mapping[str, str] = {
     "run": "runs",
     "app": "apps",
     "model": "models",
+    "backend": "backends",
 }
 ICONS: Mapping[str, str] = {place.page: place.icon for place in PLACES}
 FIELDS: Mapping[str, Mapping[str, str]] = {
