@@ -44,6 +44,7 @@ class Known:
     failures: int = 0
     ready_at: float | None = None
     position: int | None = None
+    parked: str | None = None
     outside: Outside = field(default_factory=Outside)
 
     def heard(self, asked: Asked) -> None:
@@ -81,9 +82,10 @@ class Known:
         if asked.settings.base_url is not None:
             return self.outside.seen(asked)
         if self.keeper is not None:
+            self.parked = None
             return Seen.of(self.keeper, self.restarts)
         if not asked.running:
-            return Seen("stopped", asked.reason, restarts=self.restarts)
+            return Seen("stopped", self.parked, restarts=self.restarts)
         if self.trouble is not None:
             # In tens, because each change is a write.
             again = max(0, round(self.trouble.again - time.monotonic(), -1))

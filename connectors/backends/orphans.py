@@ -61,12 +61,17 @@ def _end(pids: Iterator[int]) -> int:
 
 def _processes() -> Iterator[_Process]:
     for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            # The name of the program, in brackets, may hold anything.
-            told = (folder / "stat").read_text(errors="replace").rpartition(")")[2].split()
-        except OSError:
-            continue
-        yield _Process(int(folder.name), int(told[3]))
+        told = _told(int(folder.name))
+        if told:
+            yield _Process(int(folder.name), int(told[3]))
+
+
+def _told(pid: int) -> list[str]:
+    """What the kernel tells after the program's name, which may hold anything: state, parent…"""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
 
 
 def _has_mark(pid: int, mark: str) -> bool:
@@ -81,7 +86,9 @@ def _has_mark(pid: int, mark: str) -> bool:
 
 
 def _exists(pid: int) -> bool:
-    return Path(f"/proc/{pid}").exists()
+    """Whether it lives; one that nobody has buried does not."""
+    told = _told(pid)
+    return bool(told) and told[0] != "Z"
 
 
 def _own_pages(pid: int) -> int:

@@ -32,7 +32,6 @@ class Asked(NamedTuple):
     running: bool
     since: datetime
     adapters: Mapping[str, str]
-    reason: str | None
 
 
 class Seen(NamedTuple):
@@ -74,8 +73,8 @@ class Seen(NamedTuple):
     @property
     def standing(self) -> tuple[object, ...]:
         """What is written at once when it changes; the rest waits for the next beat."""
-        return (self.state, self.reason, self.base_url, self.pid, self.restarts, self.adapters,
-                self.figures.position)  # fmt: skip
+        return (self.state, self.reason, self.progress, self.base_url, self.pid, self.restarts,
+                self.adapters, self.figures.position)  # fmt: skip
 
 
 class Rows:
@@ -108,9 +107,9 @@ class Rows:
                 )
         self._written |= {name: (one, now) for name, one in due.items()}
 
-    def want(self, name: str, wanted: str, reason: str | None) -> None:
+    def want(self, name: str, wanted: str) -> None:
         """Ask for it to run, as a call does, or to stop, as idleness does."""
-        changed = {"wanted": wanted, "reason": reason, "asked_at": utcnow()}
+        changed = {"wanted": wanted, "asked_at": utcnow()}
         with self._database.session_scope(ACTOR) as session:
             session.connection().execute(
                 update(Backend).where(col(Backend.name) == name).values(**changed)
@@ -141,5 +140,4 @@ def _asked(row: Backend) -> Asked:
         row.wanted == "running",
         row.asked_at or row.created_at,
         dict(row.asked_adapters),
-        row.reason,
     )

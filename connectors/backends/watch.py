@@ -127,22 +127,24 @@ class Watch:
             known.restarts += 1
             self._failed(name, asked, why, final=False)
 
-    async def _steer(self, asked: Mapping[str, Asked]) -> None:
+    async def _steer(self, asked: dict[str, Asked]) -> None:
         """End what is not wanted any more, or is wanted otherwise; wake what a call asked for."""
-        for name, one in asked.items():
+        for name, one in list(asked.items()):
             known = self._known[name]
             if one.settings.base_url is not None:
                 continue
             if await asyncio.to_thread(notes.was_asked, self._data, name) and not one.running:
-                await asyncio.to_thread(self._rows.want, name, "running", None)
+                await asyncio.to_thread(self._rows.want, name, "running")
             known.heard(one)
             keeper = known.keeper
             if keeper is not None and (not one.running or keeper.settings != one.settings):
                 await self._end(name)
             elif keeper is not None and keeper.is_idle:
                 await self._end(name)
-                why = f"It was idle for {keeper.settings.idle_minutes:g} minutes. A call starts it."
-                await asyncio.to_thread(self._rows.want, name, "stopped", why)
+                minutes = f"{keeper.settings.idle_minutes:g}"
+                known.parked = f"It was idle for {minutes} minutes. A call starts it."
+                await asyncio.to_thread(self._rows.want, name, "stopped")
+                asked[name] = one._replace(running=False)
 
     async def _place(self, asked: Mapping[str, Asked]) -> None:
         """Start what fits, in the order in which it was asked for."""
