@@ -13,7 +13,7 @@ from app.cli.show import Json, print_json, say, visible
 
 if TYPE_CHECKING:
     from connectors.backends.models import BackendSettings
-    from connectors.backends.service import BackendPublic
+    from connectors.backends.public import BackendPublic
 
 commands = new_group("Backends: servers of our own that hold a model, started and watched here.")
 
@@ -122,7 +122,8 @@ def _save(name: str, settings: "BackendSettings", start: bool) -> "BackendPublic
 @commands.command("list")
 def list_all(json: Json = False) -> None:
     """All backends by name, with what they do."""
-    from connectors.backends.service import backend_json, list_backends
+    from connectors.backends.public import backend_json
+    from connectors.backends.service import list_backends
 
     with state.reading() as session:
         found = list_backends(session)
@@ -267,6 +268,6 @@ def install(server: Server, json: Json = False) -> None:
 
 
 def _print(backend: "BackendPublic") -> None:
-    from connectors.backends.service import backend_json
+    from connectors.backends.public import backend_json
 
     print_json(backend_json(backend))

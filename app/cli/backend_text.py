@@ -8,7 +8,7 @@ from app.cli.show import percent, print_json, print_pairs, print_table
 if TYPE_CHECKING:
     from connectors.backends.gpus import Place
     from connectors.backends.launch import Plan
-    from connectors.backends.service import BackendPublic
+    from connectors.backends.public import BackendPublic
 
 _GIB = 1 << 30
 

@@ -31,6 +31,8 @@ from core.locks import holder_note
 LOOK_SECONDS = 0.1
 FAILED_SECONDS = 15.0
 """One that ended is started anew before long: only then its failure is the call's."""
+LACKING_SECONDS = 60.0
+"""An adapter that was just asked for is loaded by then."""
 MOST_TOKENS = 131_072
 _FETCHED = ("image_url", "video_url", "audio_url")
 _NO_WATCHER = "no worker watches it. Start `promptstone up` on this data folder"
@@ -89,11 +91,16 @@ class BackendConnector:
         """The note of the server once it answers. Raises ChatError when it will not."""
         name, data = self._target.provider, self._data_dir
         now = began = time.monotonic()
-        asked_at, fine_at = 0.0, began
+        asked_at, fine_at, lacking_at = 0.0, began, began
         while now - began < self._target.timeout:
             note = await asyncio.to_thread(notes.read_note, data, name)
             if note is not None and note.state == "ready" and self._is_held(note):
                 return note
+            if note is None or note.state != "ready":
+                lacking_at = now
+            elif now - lacking_at > LACKING_SECONDS:
+                why = "its server holds no such adapter. Publish it again"
+                raise self._failure("not_found", why, fatal=True)
             if note is None or note.state != "failed":
                 fine_at = now
             elif note.final or now - fine_at > FAILED_SECONDS:
@@ -108,6 +115,9 @@ class BackendConnector:
     def _is_held(self, note: Note) -> bool:
         """Whether the server holds what is asked for. Raises ChatError when it refused it."""
         wanted = self._target.model_id
+        if self._target.name == self._target.provider and wanted != note.model:
+            why = "its files are others than when it was added. Add the backend again"
+            raise self._failure("not_found", why, fatal=True)
         if wanted in note.refused:
             raise self._failure("not_found", note.refused[wanted], fatal=True)
         return wanted in (note.model, *note.adapters)

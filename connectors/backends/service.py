@@ -1,17 +1,15 @@
 """Backends in the database: add, list, start, stop, remove, and the adapters that they serve."""
 
-from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from pydantic import BaseModel, ConfigDict
 from sqlmodel import Session, col, select
 
 from connectors import service as models
-from connectors.backends.figures import Figures
-from connectors.backends.models import Backend, BackendSettings, State
+from connectors.backends.models import Backend, BackendSettings
 from connectors.backends.naming import served_adapter, served_model
 from connectors.backends.prepare import is_name
+from connectors.backends.public import BackendPublic, public
 from connectors.models import Model, ModelSettings
 from connectors.service import ModelPublic
 from core import drafts
@@ -20,35 +18,7 @@ from core.clock import utcnow
 from core.errors import Conflict, Invalid, NotFound
 from core.names import check_name
 
-STALE_SECONDS = 45
 _TIMEOUT = 600.0
-_UNWATCHED = "Nobody watches it. Start `promptstone up` on the machine of its data folder."
-
-
-class BackendPublic(BaseModel):
-    """A backend as pages and commands show it; it holds no key."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    settings: BackendSettings
-    wanted: str
-    state: State
-    reason: str | None
-    progress: float | None
-    owner: str | None
-    base_url: str | None
-    restarts: int
-    figures: Figures
-    adapters: tuple[str, ...]
-    used_at: datetime | None
-    actor: str
-    created_at: datetime
-
-    @property
-    def elsewhere(self) -> bool:
-        """Whether it is a server that somebody else runs."""
-        return self.settings.base_url is not None
 
 
 class Adapter(NamedTuple):
@@ -94,17 +64,17 @@ def add_backend(
     session.flush()
     drafts.touch(session, "backend", name, name)
     record(session, "backend.save", name, {"kind": settings.kind, "source": settings.source})
-    return _public(row)
+    return public(row)
 
 
 def get_backend(session: Session, name: str) -> BackendPublic:
     """One backend; raises NotFound."""
-    return _public(_row(session, name))
+    return public(_row(session, name))
 
 
 def list_backends(session: Session) -> list[BackendPublic]:
     """All backends by name."""
-    return [_public(row) for row in session.exec(select(Backend).order_by(col(Backend.name)))]
+    return [public(row) for row in session.exec(select(Backend).order_by(col(Backend.name)))]
 
 
 def start_backend(session: Session, name: str) -> BackendPublic:
@@ -185,15 +155,6 @@ def remove_adapter(session: Session, backend: str, adapter: str) -> None:
     _saved(session, row, "backend.adapter_removed")
 
 
-def backend_json(backend: BackendPublic) -> dict[str, Any]:
-    """A backend of `backend list --json`."""
-    return {
-        **backend.model_dump(mode="json", exclude={"settings"}),
-        **backend.settings.model_dump(mode="json", exclude={"base_url"}),
-        "elsewhere": backend.settings.base_url,
-    }
-
-
 def _complete(settings: BackendSettings) -> BackendSettings:
     if settings.base_url is not None:
         return settings
@@ -243,7 +204,7 @@ def _saved(session: Session, row: Backend, what: str) -> BackendPublic:
     session.add(row)
     session.flush()
     record(session, what, row.name, {})
-    return _public(row)
+    return public(row)
 
 
 def _row(session: Session, name: str) -> Backend:
@@ -251,26 +212,3 @@ def _row(session: Session, name: str) -> Backend:
     if row is None:
         raise NotFound(f"There is no backend {name!r}. `promptstone backend list` shows them.")
     return row
-
-
-def _public(row: Backend) -> BackendPublic:
-    settings = BackendSettings.model_validate(row.settings)
-    seen = row.seen_at is not None and utcnow() - row.seen_at < timedelta(seconds=STALE_SECONDS)
-    # What nobody watches does not run: a server dies with its watcher.
-    lost = row.state != "stopped" and not seen
-    return BackendPublic(
-        name=row.name,
-        settings=settings,
-        wanted=row.wanted,
-        state="stopped" if lost else row.state,  # type: ignore[arg-type]
-        reason=_UNWATCHED if lost else row.reason,
-        progress=None if lost else row.progress,
-        owner=row.owner,
-        base_url=settings.base_url if lost else (row.base_url or settings.base_url),
-        restarts=row.restarts,
-        figures=Figures() if lost else Figures.model_validate(row.figures),
-        adapters=() if lost else tuple(row.adapters),
-        used_at=row.used_at,
-        actor=row.actor,
-        created_at=row.created_at,
-    )

@@ -13,7 +13,7 @@ from connectors.backends.gpus import Place
 from connectors.backends.launch import Plan
 from connectors.backends.models import BackendSettings
 from connectors.backends.prepare import estimate_of
-from connectors.backends.service import BackendPublic
+from connectors.backends.public import BackendPublic
 from core.errors import Forbidden, PromptstoneError
 from prompts.chat_template import check_chat_template
 

@@ -12,7 +12,7 @@ from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from connectors.backends import service
 from connectors.backends.models import BackendSettings
-from connectors.backends.service import BackendPublic
+from connectors.backends.public import BackendPublic
 from connectors.resolver import leads_to_local
 from core.jobs import place
 

@@ -8,7 +8,7 @@ from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
 from connectors.backends import logs, service
 from connectors.backends.notes import log_of
-from connectors.backends.service import BackendPublic
+from connectors.backends.public import BackendPublic
 
 LINES = 200
 

@@ -14,7 +14,7 @@ from connectors.backends import environment, service
 from connectors.backends.environment import Environment
 from connectors.backends.gpus import Place
 from connectors.backends.models import BackendSettings
-from connectors.backends.service import BackendPublic
+from connectors.backends.public import BackendPublic
 from connectors.backends.watch import Watch
 from core.database import Database
 from prompts.chat_template import check_chat_template

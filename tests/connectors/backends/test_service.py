@@ -7,6 +7,7 @@ import pytest
 
 from connectors.backends import naming, service
 from connectors.backends.models import Backend, BackendSettings
+from connectors.backends.public import BackendPublic
 from connectors.backends.rows import Rows
 from connectors.models import ModelSettings
 from connectors.service import add_model, get_model, list_models, target_of
@@ -16,7 +17,7 @@ from core.errors import Conflict, Invalid, NotFound
 from tests.support.models import folder
 
 
-def added(db: Database, name: str, **fields: object) -> service.BackendPublic:
+def added(db: Database, name: str, **fields: object) -> BackendPublic:
     settings = BackendSettings.model_validate({"kind": "vllm", "source": "org/model", **fields})
     with db.session_scope("user:admin") as session:
         return service.add_backend(session, name, settings, allow_local=True)

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from connectors.backends import notes, service
-from connectors.backends.models import BackendSettings
+from connectors.backends.models import Backend, BackendSettings
 from connectors.connections import Connections
 from connectors.demo import model_file
 from connectors.service import target_of
@@ -151,6 +151,30 @@ async def test_what_must_not_be_loaded_is_refused_before_a_start(
         await asked(watched, "v")
     assert refused.value.failure.fatal_for_model
     assert not notes.log_of(watched.data, "v").exists()
+
+
+async def test_other_weights_do_not_answer_under_the_old_name(
+    watched: Watched, small_vllm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does an adapter that nobody holds any more keep a call waiting."""
+    monkeypatch.setattr("connectors.backends.connector.LACKING_SECONDS", 0.5)
+    place = folder(tmp_path / "m")
+    watched.add("v", settings(place, lora=True))
+    with watched.database.session_scope("user:admin") as session:
+        service.serve_adapter(session, "v", "gone", watched.data / "tuning" / "x")
+        row = session.get(Backend, "v")
+        assert row is not None
+        row.asked_adapters = {}
+        session.add(row)
+    await watched.ready("v")
+    with pytest.raises(ChatError, match="holds no such adapter"):
+        await asked(watched, "gone")
+    (place / "merges.txt").write_text("others")
+    os.kill(engines(watched, "v")[0], signal.SIGKILL)
+    await watched.until("v", lambda one: one.restarts == 1)
+    await watched.ready("v")
+    with pytest.raises(ChatError, match="Add the backend again"):
+        await asked(watched, "v")
 
 
 async def test_memory_is_waited_for_in_turn(watched: Watched, small_vllm, tmp_path: Path) -> None:
