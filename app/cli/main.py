@@ -35,6 +35,7 @@ _COMMANDS = {
     "app": _Entry("app.cli.app", "Apps: create, release, promote, roll back, export."),
     "key": _Entry("app.cli.key", "API keys: create, list, revoke."),
     "trace": _Entry("app.cli.trace", "Calls of apps: list, show, export."),
+    "tune": _Entry("app.cli.tune", "Train a model of our own: start, show, stop, resume."),
     "user": _Entry("app.cli.user", "Sign-in links."),
     "audit": _Entry("app.cli.audit", "Who did what."),
     "backup": _Entry("app.cli.backup", "Write everything into one file, also while it runs."),

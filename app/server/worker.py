@@ -36,6 +36,7 @@ async def _work(settings: Settings) -> None:
     from app.opening import open_database
     from app.server.backends import keep_backends
     from app.server.ingesting import keep_ingesting
+    from app.server.tuning import keep_tuning
     from app.server.watching import keep_watching
     from evalsets.runs.worker import work
 
@@ -50,6 +51,7 @@ async def _work(settings: Settings) -> None:
             keep_ingesting(database, stop),
             keep_watching(database, stop),
             keep_backends(database, stop),
+            keep_tuning(database, stop),
         )
     finally:
         database.close()

@@ -1,0 +1,168 @@
+"""Starting a tuning job: what is asked, checked against base and rows, frozen, and handed over."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from connectors.backends.formats import CheckTemplate
+from core.clock import new_id
+from core.database import Database
+from core.errors import Invalid
+from core.names import split_ref
+from tuning import jobs
+from tuning.bases import find_base
+from tuning.data.loading import Loaded, NamedRow, check_no_leaks, load_rows, write_rows
+from tuning.data.rows import Row, Turn, prompt_of
+from tuning.data.statistics import count_row
+from tuning.folders import job_folder
+from tuning.knobs import derive, steps_of
+from tuning.manifest import BaseRef, Manifest, RowsRef
+from tuning.methods import Adapter, Knobs, Lora, Method, Sft
+from tuning.spec import JobSpec
+
+SAMPLES = 3
+CHECKPOINTS = 10
+"""A job saves and evaluates about so often."""
+
+
+@dataclass(frozen=True, slots=True)
+class TuneRequest:
+    """What a person asks for; `data` and `evaluation` are data sets as NAME or NAME@V."""
+
+    name: str
+    base: str
+    data: str
+    evaluation: str | None = None
+    method: Method = field(default_factory=Sft)
+    adapter: Adapter = field(default_factory=Lora)
+    knobs: Knobs = field(default_factory=Knobs)
+    params: dict[str, Any] = field(default_factory=dict[str, Any])
+    skip_bad: bool = False
+
+
+def start(
+    database: Database, actor: str, request: TuneRequest, check_template: CheckTemplate | None
+) -> str:
+    """Check, freeze and queue a training; its id. Raises Invalid, NotFound, Conflict.
+
+    `check_template` renders a chat template where templates are rendered.
+    """
+    data, job_id = database.settings.data, new_id()
+    base = find_base(database, request.base, check_template)
+    rows = _rows(database, request)
+    held_out = _held_out(database, request, rows)
+    check_no_leaks(database, rows.loaded, held_out.loaded if request.evaluation else None)
+    folder = job_folder(data, job_id)
+    folder.mkdir(parents=True, mode=0o700)
+    try:
+        manifest = _written(folder, job_id, request, base, rows, held_out)
+        with database.session_scope(actor) as session:
+            jobs.queue(session, jobs.create(session, job_id, request.name, manifest))
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return job_id
+
+
+class _Part(NamedTuple):
+    """Rows of one purpose, and the version that they are of."""
+
+    loaded: Loaded
+    rows: Sequence[Row]
+
+
+def _rows(database: Database, request: TuneRequest) -> _Part:
+    loaded = _loaded(database, request.data, request)
+    if not loaded.training:
+        raise Invalid(
+            f"{loaded.ref} has no rows to learn from: all are of the splits dev, test and holdout. "
+            "Add rows of the split train.",
+            param="data",
+        )
+    return _Part(loaded, _plain(loaded.training))
+
+
+def _held_out(database: Database, request: TuneRequest, rows: _Part) -> _Part:
+    """Rows for the evaluation loss: another data set's, or the held-out splits of the same one."""
+    if request.evaluation is None:
+        return _Part(rows.loaded, _plain(rows.loaded.evaluation))
+    loaded = _loaded(database, request.evaluation, request)
+    return _Part(loaded, _plain((*loaded.training, *loaded.evaluation)))
+
+
+def _loaded(database: Database, ref: str, request: TuneRequest) -> Loaded:
+    kind = request.method.rows
+    with database.read_scope() as session:
+        return load_rows(session, *split_ref(ref), kind, skip_bad=request.skip_bad)
+
+
+def _plain(rows: Sequence[NamedRow]) -> list[Row]:
+    return [one.row for one in rows]
+
+
+def _written(
+    folder: Path, job_id: str, request: TuneRequest, base: BaseRef, rows: _Part, held_out: _Part
+) -> Manifest:
+    """The job's files, and what they hold."""
+    data = _ref(rows, write_rows(folder / "rows.jsonl", rows.rows))
+    evaluation = None
+    if held_out.rows:
+        evaluation = _ref(held_out, write_rows(folder / "eval.jsonl", held_out.rows))
+    lengths = [count_row(row) for row in rows.rows]
+    derived = derive(len(lengths), lengths, request.method, request.adapter, request.knobs)
+    manifest = Manifest(
+        base=base,
+        data=data,
+        evaluation=evaluation,
+        method=request.method,
+        adapter=request.adapter,
+        knobs=derived,
+        params=request.params,
+        samples=tuple(_prompts(held_out.rows or rows.rows)),
+        code=version("promptstone"),
+    )
+    (folder / "spec.json").write_text(_spec(job_id, manifest, len(rows.rows)))
+    return manifest
+
+
+def _ref(part: _Part, file_hash: str) -> RowsRef:
+    found = part.loaded
+    return RowsRef(
+        dataset=found.dataset, version=found.version, dataset_hash=found.hash,
+        rows=len(part.rows), hash=file_hash,
+    )  # fmt: skip
+
+
+def _prompts(rows: Sequence[Row]) -> list[list[dict[str, str]]]:
+    """The first few prompts of text alone, for the samples of what the model says."""
+    prompts = [prompt_of(row) for row in rows]
+    plain = [turns for turns in prompts if turns and not any(map(_calls, turns))]
+    return [
+        [{"role": turn.role, "content": turn.content} for turn in turns]
+        for turns in plain[:SAMPLES]
+    ]
+
+
+def _calls(turn: Turn) -> bool:
+    return bool(turn.calls or turn.name)
+
+
+def _spec(job_id: str, manifest: Manifest, rows: int) -> str:
+    steps = steps_of(rows, manifest.knobs)
+    often = max(1, steps // CHECKPOINTS)
+    return JobSpec(
+        job=job_id,
+        base=manifest.base.path,
+        method=manifest.method,
+        adapter=manifest.adapter,
+        knobs=manifest.knobs,
+        params=manifest.params,
+        rows_hash=manifest.data.hash,
+        eval_hash=manifest.evaluation.hash if manifest.evaluation else None,
+        samples=manifest.samples,
+        checkpoint_every=often,
+        evaluate_every=often,
+    ).model_dump_json(indent=2)
