@@ -63,7 +63,7 @@ def test_the_help_names_the_commands_that_work_and_no_other():
     names = set(re.findall(r"^  (\w+) {2,}\S", text.split("Commands:")[1], re.M))
     assert names == {
         "up", "doctor", "model", "prompt", "dataset", "kb", "run", "label", "verdict", "key",
-        "backend", "backup", "restore", "user", "audit", "app", "trace",
+        "backend", "backup", "restore", "user", "audit", "app", "trace", "tune",
     }  # fmt: skip
 
 

@@ -124,4 +124,6 @@ def test_only_the_administrator_names_files(served: Database, role: str, starts:
     labels = [one.label for one in found.button]
     assert ("Stop server" in labels) is starts
     assert ("Unload" in labels) is starts
-    assert "Remove backend" not in [one.label for one in page("backends", id="mine", do="remove").button]
+    assert "Remove backend" not in [
+        one.label for one in page("backends", id="mine", do="remove").button
+    ]

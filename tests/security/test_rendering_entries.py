@@ -3,6 +3,7 @@
 import ast
 import io
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from core.errors import PromptstoneError
 from evalsets.runs.cell_detail import cell_detail
 from evalsets.runs.exports import export_run
 from evalsets.runs.service import RunRequest, plan
+from prompts.chat_template import check_chat_template
 from prompts.content import MessageTemplate, PromptContent, Variable
 from prompts.template import TemplateError, renderer
 from serving import judging, portable
@@ -44,6 +46,7 @@ ENTRIES = {
     "evalsets/runs/prepare.py": "plans, cells, exports and the inspector of a run",
     "evalsets/runs/scoring.py": "judges",
     "evalsets/runs/worker.py": "starts the renderer's process, renders nothing",
+    "prompts/chat_template.py": "the chat template of a backend's or a training's base",
     "prompts/checks.py": "checks before a save",
     "prompts/template.py": "the renderer itself",
     "serving/judging.py": "the judge of a share of an app's calls",
@@ -127,6 +130,13 @@ async def test_runs_judges_plans_and_exports(
     assert sum(row["error"] is not None for row in rows) >= 80
     for cell in cell_rows(sqlite_db, run)[:30]:
         _check(trap, repr(cell_detail(sqlite_db, run, cell.number)), trap.folder)
+
+
+def test_chat_templates_of_models(trap: Trap, payloads: list[str]) -> None:
+    for payload in payloads:
+        with suppress(PromptstoneError):
+            check_chat_template(payload)
+        _check(trap, "", trap.folder)
 
 
 def test_commands(tmp_path: Path, trap: Trap, payloads: list[str]) -> None:
