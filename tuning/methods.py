@@ -4,11 +4,12 @@ The trainer's own environment imports this too, so nothing but Pydantic stands a
 None are derived from the data (`tuning.knobs`).
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 RowKind = Literal["sft", "dpo", "kto"]
+"""What a row is of; `rows` of a method are those that it learns from."""
 
 
 class _Settings(BaseModel):
@@ -18,47 +19,31 @@ class _Settings(BaseModel):
 class Sft(_Settings):
     """Supervised fine-tuning: the model learns the answers of the rows (good or corrected)."""
 
+    rows: ClassVar[RowKind] = "sft"
     kind: Literal["sft"] = "sft"
-
-    @property
-    def rows(self) -> RowKind:
-        """The rows that it learns from."""
-        return "sft"
 
 
 class Dpo(_Settings):
     """Direct preference optimization (Rafailov et al. 2023): preferred against rejected answers."""
 
+    rows: ClassVar[RowKind] = "dpo"
     kind: Literal["dpo"] = "dpo"
     beta: float = Field(default=0.1, gt=0, le=10, description="how near it stays to the base")
-
-    @property
-    def rows(self) -> RowKind:
-        """The rows that it learns from."""
-        return "dpo"
 
 
 class Kto(_Settings):
     """Kahneman-Tversky optimization (Ethayarajh et al. 2024): single answers with thumbs."""
 
+    rows: ClassVar[RowKind] = "kto"
     kind: Literal["kto"] = "kto"
     beta: float = Field(default=0.1, gt=0, le=10, description="how near it stays to the base")
-
-    @property
-    def rows(self) -> RowKind:
-        """The rows that it learns from."""
-        return "kto"
 
 
 class Reward(_Settings):
     """A reward model (Bradley-Terry): a number for an answer, learned from preferences."""
 
+    rows: ClassVar[RowKind] = "dpo"
     kind: Literal["reward"] = "reward"
-
-    @property
-    def rows(self) -> RowKind:
-        """The rows that it learns from."""
-        return "dpo"
 
 
 Method = Annotated[Sft | Dpo | Kto | Reward, Field(discriminator="kind")]

@@ -31,7 +31,7 @@ _ASK = (
 )
 
 
-class Environment(NamedTuple):
+class Installation(NamedTuple):
     """A Python that has vLLM; `device` says what its build runs on."""
 
     python: Path
@@ -39,7 +39,7 @@ class Environment(NamedTuple):
     version: str
 
 
-def find(data: Path) -> Environment:
+def find(data: Path) -> Installation:
     """The environment that serves vLLM. Raises Unavailable with the remedy."""
     named = os.environ.get(NAMED)
     if named:
@@ -47,7 +47,7 @@ def find(data: Path) -> Environment:
     folder = folder_of(data)
     try:
         note = json.loads((folder / _MARKER).read_bytes())
-        found = Environment(_python(folder), note["device"], str(note["version"]))
+        found = Installation(_python(folder), note["device"], str(note["version"]))
     except (OSError, ValueError, KeyError, TypeError):
         raise Unavailable(f"vLLM is not installed. {_REMEDY}") from None
     if not found.python.exists():
@@ -60,7 +60,7 @@ def folder_of(data: Path) -> Path:
     return data / "environments" / "vllm"
 
 
-def install(data: Path, say: Callable[[str], None]) -> Environment:
+def install(data: Path, say: Callable[[str], None]) -> Installation:
     """Make the environment, or leave a whole one as it is. Raises Unavailable."""
     folder = folder_of(data)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ def doctor(data: Path) -> str:
     return f"{found.version} for {found.device.upper()}, {found.python}"
 
 
-def _made(folder: Path, say: Callable[[str], None]) -> Environment:
+def _made(folder: Path, say: Callable[[str], None]) -> Installation:
     device = "gpu" if gpus() else "cpu"
     say("Making the environment…")
     venv.create(folder, with_pip=False, symlinks=True)
@@ -112,7 +112,7 @@ def _made(folder: Path, say: Callable[[str], None]) -> Environment:
     return found._replace(device=device)
 
 
-def _asked(python: Path) -> Environment:
+def _asked(python: Path) -> Installation:
     """Ask a Python which vLLM it has, without importing it."""
     try:
         done = subprocess.run(
@@ -125,7 +125,7 @@ def _asked(python: Path) -> Environment:
     if version is None:
         raise Unavailable(f"{str(python)[:300]} has no vLLM. Install it there or unset {NAMED}.")
     plain = cpu is not None or "cpu" in str(gpu)
-    return Environment(python, "cpu" if plain else "gpu", str(version))
+    return Installation(python, "cpu" if plain else "gpu", str(version))
 
 
 def _pip(python: Path, verb: str, *names: str) -> None:

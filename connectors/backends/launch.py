@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.backends import estimate, guard, inside_vllm, llama_server
-from connectors.backends.environment import Environment
+from connectors.backends.environment import Installation
 from connectors.backends.estimate import GIB, MIB, Config, Parts
 from connectors.backends.gpus import CPU, Place
 from connectors.backends.models import BackendSettings
@@ -138,7 +138,7 @@ def vllm(
     model: str,
     folder: Path,
     mark: str,
-    python: Environment,
+    python: Installation,
     place: Place,
 ) -> Start:
     """vLLM on loopback behind our door, with nothing of the model's folder run as code."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.backends import environment, launch
-from connectors.backends.environment import Environment
+from connectors.backends.environment import Installation
 from connectors.backends.estimate import GIB, Parts
 from connectors.backends.formats import Checked, CheckTemplate, check_model
 from connectors.backends.gpus import CPU, Place
@@ -20,7 +20,7 @@ class Prepared(NamedTuple):
 
     settings: BackendSettings
     planned: Plan
-    python: Environment | None
+    python: Installation | None
 
     def ask(self, name: str, since: datetime) -> Ask:
         """Its turn in the queue."""

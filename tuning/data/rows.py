@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from core.canonical import Json, canonical_json
 from tuning.methods import RowKind
@@ -30,43 +30,31 @@ class SftRow:
     `tools` is a JSON list of what OpenAI's wire calls tools, empty where there are none.
     """
 
+    kind: ClassVar[RowKind] = "sft"
     messages: Turns
     tools: str = ""
-
-    @property
-    def kind(self) -> RowKind:
-        """What it is a row of."""
-        return "sft"
 
 
 @dataclass(frozen=True, slots=True)
 class PairRow:
     """Two answers to one prompt, the better one first."""
 
+    kind: ClassVar[RowKind] = "dpo"
     messages: Turns
     chosen: Turns
     rejected: Turns
     tools: str = ""
-
-    @property
-    def kind(self) -> RowKind:
-        """What it is a row of."""
-        return "dpo"
 
 
 @dataclass(frozen=True, slots=True)
 class ThumbRow:
     """An answer with a thumb: up is True."""
 
+    kind: ClassVar[RowKind] = "kto"
     messages: Turns
     completion: Turns
     label: bool
     tools: str = ""
-
-    @property
-    def kind(self) -> RowKind:
-        """What it is a row of."""
-        return "kto"
 
 
 Row = SftRow | PairRow | ThumbRow

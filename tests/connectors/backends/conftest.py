@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from connectors.backends import environment, service
-from connectors.backends.environment import Environment
+from connectors.backends.environment import Installation
 from connectors.backends.gpus import Place
 from connectors.backends.models import BackendSettings
 from connectors.backends.public import BackendPublic
@@ -110,5 +110,5 @@ def small_vllm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "python"
     package.write_text(f'#!/bin/sh\nshift 2\nexec "{sys.executable}" -P "{SERVER}" "$@"\n')
     package.chmod(0o755)
-    found = Environment(package, "cpu", "0.0")
+    found = Installation(package, "cpu", "0.0")
     monkeypatch.setattr(environment, "find", lambda _data: found)

@@ -240,10 +240,10 @@ from pathlib import Path
 from core.database import Database
 from core.settings import Settings
 from connectors.backends import environment, watch
-from connectors.backends.environment import Environment
+from connectors.backends.environment import Installation
 from connectors.backends.watch import Watch
 watch.ROUND_SECONDS = 0.05
-environment.find = lambda data: Environment(Path(sys.argv[2]), "cpu", "0")
+environment.find = lambda data: Installation(Path(sys.argv[2]), "cpu", "0")
 database = Database(Settings(data_dir=sys.argv[1], database_url=None))
 asyncio.run(Watch(database).run(asyncio.Event()))
 """
