@@ -30,6 +30,10 @@ def start(
         list[str],
         typer.Option(metavar="KEY=VALUE", help="Parameter; given twice, it makes two arms."),
     ] = [],  # noqa: B006
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="SPLIT", help="Its cases alone: dev, test, holdout, train."),
+    ] = None,
     kb: Annotated[
         list[str],
         typer.Option(
@@ -78,6 +82,7 @@ def start(
     gates = parsed(gate)
     request = _request(
         prompts=prompt, models=model, apps=app, dataset=dataset, repeats=repeats, limit=limit,
+        split=split,
         params=repeated_pairs(param, "--param"), kb=kb,
         retrieval=repeated_pairs(retrieval, "--retrieval"), query=query, context=context,
         mapping=mapping, evaluators=evaluator,

@@ -130,6 +130,7 @@ class Manifest(_Frozen):
     evaluators: tuple[FrozenEvaluator, ...] = ()
     repeats: int = 1
     limit: int | None = None
+    split: str | None = None
     concurrency: int | None = None
     cache: bool = True
     dataset_hash: str = ""

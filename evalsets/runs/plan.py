@@ -48,7 +48,7 @@ def make_plan(database: Database, manifest: Manifest, version_id: int) -> Plan:
     arms = [ArmPlan(arm, past) for arm, past in zip(manifest.arms, histories, strict=True)]
     seen: set[str] = set()
     cases = 0
-    for inputs in _cases(database, version_id, manifest.limit):
+    for inputs in _cases(database, version_id, manifest):
         cases += len(inputs)
         for arm in arms:
             _plan_cases(database, manifest, arm, inputs, seen)
@@ -58,9 +58,9 @@ def make_plan(database: Database, manifest: Manifest, version_id: int) -> Plan:
 
 
 def _cases(
-    database: Database, version_id: int, limit: int | None
+    database: Database, version_id: int, manifest: Manifest
 ) -> Iterator[Sequence[Mapping[str, Any]]]:
-    after, left = -1, limit if limit is not None else 1 << 62
+    after, left = -1, manifest.limit or 1 << 62
     while left > 0:
         query = (
             select(Case.position, Case.inputs)
@@ -68,6 +68,8 @@ def _cases(
             .order_by(col(Case.position))
             .limit(min(left, _CASES_AT_ONCE))
         )
+        if manifest.split is not None:
+            query = query.where(Case.split == manifest.split)
         with database.read_scope() as session:
             rows = session.exec(query).all()
         if not rows:

@@ -5,16 +5,12 @@ from decimal import Decimal
 from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from sqlalchemy import insert, literal, select
-from sqlmodel import Session, col
+from sqlmodel import Session
 
-from core import drafts
-from core.clock import new_id
 from core.errors import Invalid
-from core.jobs import enqueue
 from core.names import split_ref
 from evalsets.datasets import service as datasets
-from evalsets.models import Case, Cell, Run
+from evalsets.datasets.cases import split_counts
 from evalsets.runs.evaluation import freeze_evaluators
 from evalsets.runs.grounding import Grounding, freeze_bases, grounded
 from evalsets.runs.manifest import (
@@ -26,7 +22,6 @@ from evalsets.runs.manifest import (
     find_model,
     parse_binding,
 )
-from evalsets.runs.ownership import KIND
 from prompts import service as prompts
 
 MAX_CELLS = 2_000_000
@@ -40,7 +35,7 @@ class RunRequest(BaseModel):
     `kb` are NAME[@SNAPSHOT], `retrieval` fields of SearchSettings: each base and each value of a
     field that is given more than once makes an arm of every prompt that has the variable `context`.
     `query` is the variable searched by, `subject` (user:NAME) whose access rules apply. `apps` are
-    published apps, APP[@REF], each an arm of its own.
+    published apps, APP[@REF], each an arm of its own. `split` takes the cases of one split alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -51,6 +46,7 @@ class RunRequest(BaseModel):
     dataset: str
     repeats: int = Field(default=1, ge=1, le=1000)
     limit: int | None = Field(default=None, ge=1)
+    split: str | None = Field(default=None, max_length=16)
     params: tuple[tuple[str, Any], ...] = ()
     kb: tuple[str, ...] = ()
     retrieval: tuple[tuple[str, Any], ...] = ()
@@ -102,11 +98,13 @@ def resolve(session: Session, request: RunRequest, freeze_apps: FreezeApps | Non
         evaluators=freeze_evaluators(session, request.evaluators, models),
         repeats=request.repeats,
         limit=request.limit,
+        split=request.split,
         concurrency=request.concurrency,
         cache=request.cache,
         dataset_hash=dataset.hash,
     )
-    cases = min(dataset.cases, request.limit or dataset.cases)
+    found = _count(session, dataset, request.split)
+    cases = min(found, request.limit or found)
     grounding = Grounding(
         freeze_bases(session, request.kb),
         request.retrieval,
@@ -131,51 +129,10 @@ def fit(draft: Draft) -> Draft:
     return whole
 
 
-def store(session: Session, actor: str, request: RunRequest, draft: Draft) -> str:
-    """Insert the run with all its cells and queue it; its id."""
-    manifest = draft.manifest
-    run = Run(
-        id=new_id(),
-        title=request.title,
-        dataset=draft.dataset,
-        dataset_version=draft.version,
-        version_id=draft.version_id,
-        repeats=manifest.repeats,
-        manifest=manifest.model_dump(mode="json"),
-        budget=request.budget,
-        idempotency_key=request.idempotency_key,
-        total=draft.cases * len(manifest.arms) * manifest.repeats,
-        actor=actor,
-    )
-    session.add(run)
-    session.flush()
-    add_cells(session, run.id, draft.version_id, len(manifest.arms), manifest.repeats, draft.cases)
-    enqueue(session, KIND, run.id)
-    drafts.touch(session, "run", run.id, run.title or f"{run.dataset}@{run.dataset_version}")
-    return run.id
-
-
-def add_cells(
-    session: Session, run_id: str, version_id: int, arms: int, repeats: int, cases: int
-) -> None:
-    """All cells, pending: `number` = (position × arms + arm) × repeats + repeat − 1."""
-    for arm in range(arms):
-        for repeat in range(1, repeats + 1):
-            values: dict[str, Any] = {
-                "run_id": literal(run_id),
-                "number": (col(Case.position) * arms + arm) * repeats + (repeat - 1),
-                "arm": literal(arm),
-                "case_ref": col(Case.id),
-                "repeat": literal(repeat),
-                "state": literal("pending"),
-                "cached": literal(False),
-                "interrupted": literal(False),
-                "attempts": literal(0),
-            }
-            rows = select(*values.values()).where(
-                col(Case.version_id) == version_id, col(Case.position) < cases
-            )
-            session.connection().execute(insert(Cell).from_select(list(values), rows))
+def _count(session: Session, dataset: datasets.DatasetPublic, split: str | None) -> int:
+    if split is None:
+        return dataset.cases
+    return split_counts(session, dataset.version_id).get(split, 0)
 
 
 def _freeze_prompt(session: Session, text: str) -> FrozenPrompt:
@@ -188,6 +145,13 @@ def _freeze_prompt(session: Session, text: str) -> FrozenPrompt:
 
 def _check_size(draft: Draft) -> None:
     cells = draft.cases * len(draft.manifest.arms) * draft.manifest.repeats
+    split = draft.manifest.split
+    if cells == 0 and split is not None:
+        raise Invalid(
+            f"{draft.dataset}@{draft.version} has no cases of the split {split[:64]!r}. Give cases "
+            "that split, or run all.",
+            param="split",
+        )
     if cells == 0:
         raise Invalid(f"{draft.dataset} has no cases. Push a file with rows.", param="dataset")
     if cells > MAX_CELLS:

@@ -22,7 +22,8 @@ from evalsets.runs.ledger import ZERO
 from evalsets.runs.manifest import Manifest
 from evalsets.runs.ownership import KIND, End, leave, owned, settle
 from evalsets.runs.plan import Plan, make_plan
-from evalsets.runs.request import FreezeApps, RunRequest, check_priced, fit, resolve, store
+from evalsets.runs.request import FreezeApps, RunRequest, check_priced, fit, resolve
+from evalsets.runs.storing import store
 
 OVER = ("completed", "cancelled", "failed")
 STATES = ("queued", "running", "paused", *OVER)

@@ -7,11 +7,15 @@ import pytest
 
 from core.database import Database
 from core.errors import Invalid, NotFound
+from evalsets.datasets.edits import typed_cases
+from evalsets.datasets.service import push
 from evalsets.runs.manifest import build_arms, find_model, parse_binding
+from evalsets.runs.matrix import matrix_page
 from evalsets.runs.plan import plan_json
 from evalsets.runs.service import RunRequest, plan
 from prompts.content import Variable
 from tests.support.running import (
+    ACTOR,
     PRICES,
     add_cases,
     add_model,
@@ -146,3 +150,21 @@ def test_arms_are_named_by_what_differs(sqlite_db: Database, w: Witness) -> None
 def test_a_wrong_mapping_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         parse_binding(text)
+
+
+async def test_a_split_alone_is_planned_and_run(db: Database, w: Witness) -> None:
+    add_prompt(db)
+    add_model(db, w, "ok")
+    splits = ("train", "holdout", None, "holdout", "holdout")
+    rows = [{"topic": f"topic {n}", "split": split} for n, split in enumerate(splits)]
+    with db.session_scope(ACTOR) as session:
+        push(session, "cases", typed_cases(rows))
+    assert plan(db, ask("ok", split="holdout")).cells == 3
+    run_id = begin(db, "ok", split="holdout", limit=2)
+    await work_on(db, run_id)
+    assert (run_row(db, run_id).total, run_row(db, run_id).succeeded) == (2, 2)
+    with db.read_scope() as session:
+        page = matrix_page(session, run_id)
+        assert [row.position for row in page.rows] == [1, 3]
+    with pytest.raises(Invalid, match="no cases of the split 'dev'"):
+        plan(db, ask("ok", split="dev"))
