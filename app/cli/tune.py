@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import state
+from app.cli import state, tune_merge
 from app.cli.group import new_group
 from app.cli.parse import json_pairs
 from app.cli.show import Json, print_json, print_pairs, print_table, say, visible
@@ -140,6 +140,9 @@ def install() -> None:
     from tuning.environment import install as make
 
     say(f"The trainer runs by {make(state.settings().data, say)}.")
+
+
+commands.command("merge")(tune_merge.merge)
 
 
 def _ask(name: str, what: str) -> None:

@@ -1,9 +1,10 @@
 """Jobs of the trainer as forks of one process that has imported its libraries, which takes seconds.
 
 Run by the trainer's Python: a line of JSON on stdin starts a job (folder, log, stdin: a FIFO), lines
-on stdout say its pid and, later, how it ended. A fork runs what `python -m tuning.trainer` runs.
+on stdout say its pid and, later, how it ended. A fork runs what `python -m MODULE FOLDER` runs.
 """
 
+import importlib
 import json
 import os
 import select
@@ -13,7 +14,6 @@ from pathlib import Path
 
 def serve() -> None:
     """Until stdin ends."""
-    from tuning.trainer import __main__ as trainer
     from tuning.trainer import run  # noqa: F401
 
     open_pids: set[int] = set()
@@ -27,7 +27,7 @@ def serve() -> None:
             order = json.loads(line)
             pid = os.fork()
             if pid == 0:
-                _child(trainer, order)
+                _child(order)
             open_pids.add(pid)
             _say({"number": order["number"], "pid": pid})
         for pid in list(open_pids):
@@ -37,7 +37,7 @@ def serve() -> None:
                 _say({"pid": pid, "code": os.waitstatus_to_exitcode(status)})
 
 
-def _child(trainer: object, order: dict[str, str]) -> None:
+def _child(order: dict[str, str]) -> None:
     code = 70
     try:
         os.setsid()
@@ -51,8 +51,8 @@ def _child(trainer: object, order: dict[str, str]) -> None:
             build(Path(order["folder"]))
             code = 0
         else:
-            sys.argv = ["tuning.trainer", order["folder"]]
-            code = trainer.main()  # pyright: ignore[reportAttributeAccessIssue]
+            sys.argv = [order["module"], order["folder"]]
+            code = importlib.import_module(order["module"]).main()
     except BaseException:
         import traceback
 

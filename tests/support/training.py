@@ -148,8 +148,10 @@ class Forks:
             else:
                 self._ready.set()
 
-    def start(self, folder: Path, *, build: bool = False) -> Trainer:
-        """Start the job of `folder`, or build the tiny model there."""
+    def start(
+        self, folder: Path, *, build: bool = False, module: str = "tuning.trainer.__main__"
+    ) -> Trainer:
+        """Start the job of `folder`, or another module of it, or build the tiny model there."""
         assert self._ready.wait(120), "the trainer's libraries were not imported"
         self._number += 1
         number = self._number
@@ -159,7 +161,7 @@ class Forks:
         # Opened for both ways, so that neither side waits for the other.
         stdin = os.open(fifo, os.O_RDWR)
         order = {"number": number, "folder": str(folder), "stdin": str(fifo), "build": build}
-        order["log"] = str(folder / "trainer.log")
+        order |= {"log": str(folder / "trainer.log"), "module": module}
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
@@ -167,9 +169,11 @@ class Forks:
         pid = self._pids[number]
         return Trainer(folder, pid, stdin, lambda: self._codes.get(pid))
 
-    def run(self, folder: Path, seconds: float = 60.0) -> int:
+    def run(
+        self, folder: Path, seconds: float = 60.0, *, module: str = "tuning.trainer.__main__"
+    ) -> int:
         """Start a job and wait for its end; the exit code."""
-        return self.start(folder).wait(seconds)
+        return self.start(folder, module=module).wait(seconds)
 
     def close(self) -> None:
         """End the process and the jobs that are left."""

@@ -2,7 +2,7 @@
 
 import errno
 
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Refused(Exception):
@@ -19,7 +19,7 @@ def reason_of(error: BaseException) -> str:
             "The memory is used up. Lower `batch` or `max_length`, choose 4 bits or a smaller "
             "base, or give the job a device with more memory; then resume it."
         )
-    if (isinstance(error, OSError) and error.errno in _FULL) or "No space left" in text:
+    if (isinstance(error, OSError) and error.errno in FULL) or "No space left" in text:
         return "The disk is full. Make room, then resume the job."
     return f"The training broke off ({type(error).__name__}: {text}). Read the job's log."
 
