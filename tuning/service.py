@@ -24,6 +24,8 @@ from tuning.methods import Adapter, Knobs, Lora, Method, Sft
 from tuning.spec import JobSpec
 
 SAMPLES = 3
+PARITY = 20
+"""Prompts of the parity certificate."""
 CHECKPOINTS = 10
 """A job saves and evaluates about so often."""
 
@@ -113,6 +115,7 @@ def _written(
         evaluation = _ref(held_out, write_rows(folder / "eval.jsonl", held_out.rows))
     lengths = [count_row(row) for row in rows.rows]
     derived = derive(len(lengths), lengths, request.method, request.adapter, request.knobs)
+    prompts = _prompts(held_out.rows or rows.rows)
     manifest = Manifest(
         base=base,
         data=data,
@@ -121,10 +124,11 @@ def _written(
         adapter=request.adapter,
         knobs=derived,
         params=request.params,
-        samples=tuple(_prompts(held_out.rows or rows.rows)),
+        samples=tuple(prompts[:SAMPLES]),
         code=version("promptstone"),
     )
-    (folder / "spec.json").write_text(_spec(job_id, manifest, len(rows.rows)))
+    spec = _spec(job_id, manifest, len(rows.rows), prompts)
+    (folder / "spec.json").write_text(spec.model_dump_json(indent=2))
     return manifest
 
 
@@ -137,12 +141,12 @@ def _ref(part: _Part, file_hash: str) -> RowsRef:
 
 
 def _prompts(rows: Sequence[Row]) -> list[list[dict[str, str]]]:
-    """The first few prompts of text alone, for the samples of what the model says."""
+    """The first prompts of text alone, each once: for samples and the parity certificate."""
     prompts = [prompt_of(row) for row in rows]
     plain = [turns for turns in prompts if turns and not any(map(_calls, turns))]
     return [
         [{"role": turn.role, "content": turn.content} for turn in turns]
-        for turns in plain[:SAMPLES]
+        for turns in list(dict.fromkeys(plain))[:PARITY]
     ]
 
 
@@ -150,7 +154,9 @@ def _calls(turn: Turn) -> bool:
     return bool(turn.calls or turn.name)
 
 
-def _spec(job_id: str, manifest: Manifest, rows: int) -> str:
+def _spec(
+    job_id: str, manifest: Manifest, rows: int, prompts: Sequence[list[dict[str, str]]]
+) -> JobSpec:
     steps = steps_of(rows, manifest.knobs)
     often = max(1, steps // CHECKPOINTS)
     return JobSpec(
@@ -163,6 +169,7 @@ def _spec(job_id: str, manifest: Manifest, rows: int) -> str:
         rows_hash=manifest.data.hash,
         eval_hash=manifest.evaluation.hash if manifest.evaluation else None,
         samples=manifest.samples,
+        parity=tuple(prompts),
         checkpoint_every=often,
         evaluate_every=often,
-    ).model_dump_json(indent=2)
+    )

@@ -1,7 +1,8 @@
 """What the trainer is handed and what it tells: the border between two environments. Pure.
 
 A job's folder (`DATA/tuning/ID`) holds `spec.json`, `rows.jsonl`, `eval.jsonl`, `events.jsonl`,
-`checkpoints/STEP/`, `adapter/` and `trainer.log`. Rows are in TRL's conversational form.
+`checkpoints/STEP/`, `adapter/` and `trainer.log`. Rows are in TRL's conversational form. Beside the
+weights `adapter/` holds `reference.json`: what the model answered when it was ready.
 """
 
 from typing import Annotated, Any, Literal
@@ -9,6 +10,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from tuning.methods import Adapter, Knobs, Method
+
+REFERENCE = "reference.json"
+"""Beside an adapter's weights: a `Reference`."""
 
 
 class _Value(BaseModel):
@@ -33,10 +37,32 @@ class JobSpec(_Value):
     samples: tuple[list[dict[str, str]], ...] = Field(
         default=(), description="messages that the model is asked after each evaluation"
     )
+    parity: tuple[list[dict[str, str]], ...] = Field(
+        default=(), description="messages that the model that is ready answers for `Reference`"
+    )
     checkpoint_every: int = Field(default=50, ge=1)
     evaluate_every: int = Field(default=50, ge=1)
     most_seconds: float | None = None
     memory_gb: float | None = Field(default=None, description="limit of the process, on a CPU")
+
+
+class Answered(_Value):
+    """A prompt, its tokens, and the tokens of the greedy answer; the last may be an end."""
+
+    messages: list[dict[str, str]]
+    prompt_ids: tuple[int, ...]
+    answer_ids: tuple[int, ...]
+    text: str
+
+
+class Reference(_Value):
+    """`adapter/reference.json`: the trainer's own model, to hold a server's answers against.
+
+    `end_ids` are the tokens that end an answer.
+    """
+
+    end_ids: tuple[int, ...]
+    answers: tuple[Answered, ...]
 
 
 class Started(_Value):

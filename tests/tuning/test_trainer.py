@@ -11,7 +11,7 @@ import pytest
 
 from tests.support.training import ROWS, Forks, Trainer, asked, events, said, told, write_job
 from tuning.checkpoints import verify
-from tuning.spec import Ended, Failed
+from tuning.spec import REFERENCE, Ended, Failed, Reference
 
 ADAPTERS: dict[str, dict[str, Any]] = {
     "lora": {"rank": 4},
@@ -38,7 +38,14 @@ def jobs(
     open_jobs: list[Trainer] = []
     for method, kind in JOBS:
         adapter = {"kind": kind, **ADAPTERS[kind]}
-        folder = write_job(place / f"{method}-{kind}", tiny, method, adapter, samples=[asked(3)])
+        folder = write_job(
+            place / f"{method}-{kind}",
+            tiny,
+            method,
+            adapter,
+            samples=[asked(3)],
+            parity=[asked(3), asked(5)],
+        )
         if len(open_jobs) == 2:
             open_jobs.pop(0).wait()
         found[method, kind] = trainers.start(folder)
@@ -69,6 +76,20 @@ def test_it_learns_and_leaves_a_sealed_adapter(
     assert ended.padding is not None
     flat = method == "sft" and kind not in ("prefix", "prompt", "p_tuning")
     assert (ended.padding == 0) is flat
+
+
+@pytest.mark.parametrize("kind", ADAPTERS)
+def test_what_it_answers_when_it_is_ready_stands_beside_the_weights(
+    jobs: dict[tuple[str, str], Trainer], kind: str
+) -> None:
+    job = jobs["sft", kind]
+    assert job.wait() == 0, job.log()
+    found = Reference.model_validate_json((job.folder / "adapter" / REFERENCE).read_bytes())
+    assert [one.messages for one in found.answers] == [asked(3), asked(5)]
+    for one in found.answers:
+        assert one.prompt_ids != ()
+        assert 0 < len(one.answer_ids) <= 32
+    assert len(found.end_ids) >= 1
 
 
 def test_an_adapter_is_pefts_own(jobs: dict[tuple[str, str], Trainer]) -> None:

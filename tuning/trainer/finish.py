@@ -9,8 +9,8 @@ import torch
 
 from tuning.checkpoints import MARKER, seal
 from tuning.methods import Full
-from tuning.spec import Ended
-from tuning.trainer import saving
+from tuning.spec import REFERENCE, Ended
+from tuning.trainer import samples, saving
 from tuning.trainer.prepare import Prepared
 
 
@@ -30,6 +30,9 @@ def finish(ready: Prepared, speed: float) -> None:
     (folder / "README.md").unlink(missing_ok=True)
     if full:
         ready.base.tokenizer.save_pretrained(folder)
+    if job.spec.parity and job.sample is not None:
+        found = samples.reference(trainer, ready.base.tokenizer, job)
+        (folder / REFERENCE).write_text(found.model_dump_json(), encoding="utf-8")
     sealed = seal(folder, step)
     job.tell(
         Ended,
