@@ -4,7 +4,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from connectors.backends import environment, launch
+from connectors.backends import environment, launch, launch_llama, launch_vllm
 from connectors.backends.environment import Installation
 from connectors.backends.estimate import GIB, Parts
 from connectors.backends.formats import Checked, CheckTemplate, check_model
@@ -71,8 +71,8 @@ def start_of(prepared: Prepared, place: Place, model: str, folder: Path, mark: s
     """The server to start on a place."""
     settings, planned = prepared.settings, prepared.planned
     if prepared.python is None:
-        return launch.llamacpp(settings, planned, model, folder, mark)
-    return launch.vllm(settings, planned, model, folder, mark, prepared.python, place)
+        return launch_llama.llamacpp(settings, planned, model, folder, mark)
+    return launch_vllm.vllm(settings, planned, model, folder, mark, prepared.python, place)
 
 
 def _by_name(settings: BackendSettings, device: str) -> Plan:
