@@ -15,7 +15,7 @@ def find_base(
     database: Database, name: str, check_template: CheckTemplate | None = None
 ) -> BaseRef:
     """`demo`, the name of a backend, or a path; its files checked and hashed. Raises Invalid."""
-    path = _path(database, name)
+    path = path_of(database, name)
     if not path.exists():
         raise Invalid(
             f"There is no base {name[:200]!r}. Give demo, a backend's name, or a model's folder.",
@@ -25,7 +25,8 @@ def find_base(
     return BaseRef(name=name, path=str(path), hash=hash_of(path))
 
 
-def _path(database: Database, name: str) -> Path:
+def path_of(database: Database, name: str) -> Path:
+    """Where a base should lie; raises Unavailable where the embedded model was never fetched."""
     if name == "demo":
         return model_file()
     with database.read_scope() as session:

@@ -55,10 +55,10 @@ def lineage(links: Sequence[Callable[[], None]]) -> None:
                 draw()
 
 
-def empty(text_key: str, actions: Callable[[], None] | None = None) -> None:
+def empty(text_key: str, actions: Callable[[], None] | None = None, **params: object) -> None:
     """What stands here where nothing is yet: what it is and the next step."""
     with st.container(border=True, key="empty_state", gap="medium"):
-        st.text(raw(text_key))
+        st.text(raw(text_key, **params))
         if actions is not None:
             with st.container(horizontal=True):
                 actions()

@@ -40,8 +40,8 @@ def draw(version: DatasetPublic) -> None:
             on_click=_start, args=(version, kind),
         )  # fmt: skip
         _make()
-    _checks(version, kind)
-    _rows(version)
+    checks(version, kind)
+    rows(version)
 
 
 def _make() -> None:
@@ -55,7 +55,8 @@ def _start(version: DatasetPublic, kind: RowKind) -> None:
     row_checks.start(access.database(), version.name, version.version, kind)
 
 
-def _checks(version: DatasetPublic, kind: RowKind) -> None:
+def checks(version: DatasetPublic, kind: RowKind) -> None:
+    """What a check found; small versions are checked unasked."""
     job = row_checks.find(version.name, version.version)
     if job is None and version.cases <= AT_ONCE:
         job = row_checks.start(access.database(), version.name, version.version, kind)
@@ -77,7 +78,8 @@ def _checks(version: DatasetPublic, kind: RowKind) -> None:
     live.live(shown, alive=job.lives)
 
 
-def _rows(version: DatasetPublic) -> None:
+def rows(version: DatasetPublic) -> None:
+    """Fifty rows as a list, and the open one as the model sees it."""
     st.subheader(t("training.rows"), anchor=False)
     after = url.get("after")
     with access.reading() as session:
