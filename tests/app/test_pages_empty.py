@@ -19,6 +19,7 @@ SAYS = {
     "review": "No feedback waiting.",
     "models": "Models",
     "backends": "No own servers.",
+    "tuning": "No jobs.",
     "settings": "Settings",
 }
 
@@ -43,7 +44,7 @@ def test_without_a_session_nothing_is_shown(workspace, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "query"),
     [("prompts", {"id": "nobody"}), ("datasets", {"id": "nobody"}), ("runs", {"id": "nobody"}),
-     ("models", {"id": "nobody"}), ("backends", {"id": "nobody"}), ("apps", {"id": "nobody"}), ("keys", {"id": "nobody"}),
+     ("models", {"id": "nobody"}), ("backends", {"id": "nobody"}), ("tuning", {"id": "nobody"}), ("apps", {"id": "nobody"}), ("keys", {"id": "nobody"}),
      ("traces", {"sel": "nobody"}), ("traces", {"app": "nobody", "sel": "x"}),
      ("review", {"app": "nobody"}), ("label", {"queue": "nobody"}), ("evaluators", {"id": "nobody"})],
 )  # fmt: skip

@@ -41,6 +41,7 @@ PLACES = (
     Place("keys", ":material/key:", "ship", _SHIPPERS),
     Place("models", ":material/memory:", "models", _MAKERS),
     Place("backends", ":material/dns:", "models", _MAKERS),
+    Place("tuning", ":material/model_training:", "models", _MAKERS),
     Place("settings", ":material/settings:", "admin", _ADMIN),
 )
 _OBJECTS: Mapping[str, str] = {

@@ -1,0 +1,102 @@
+"""What a training will take before it is started, and how long it still takes while it runs."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from sqlmodel import Session, col, select
+
+from connectors.backends import estimate
+from connectors.backends.estimate import Config, Parts
+from tuning.jobs import JobPublic
+from tuning.knobs import steps_of
+from tuning.methods import Adapter, Dora, Full, Knobs, Lora, Method, Sft
+from tuning.models import TuningJob, TuningPoint
+
+_CPU_TOKENS = 2048
+"""On a CPU the trainer puts about so many tokens through the model at once."""
+_LOOKED_AT = 200
+_RECENT = 20
+
+
+def memory_of(
+    config: Config, method: Method, adapter: Adapter, knobs: Knobs, *, on_gpu: bool
+) -> Parts:
+    """The least that a training takes, in bytes; `knobs` are derived ones.
+
+    16 bits and recomputed activations on a GPU, where the trainer takes more if it is there;
+    32 bits and nothing recomputed on a CPU.
+    """
+    assert knobs.max_length is not None
+    assert knobs.batch is not None
+    at_once = knobs.max_length * (1 if isinstance(method, Sft) else 2)
+    if not on_gpu:
+        at_once = max(at_once, min(knobs.batch * at_once, _CPU_TOKENS))
+    compared = isinstance(adapter, Full) and method.kind in ("dpo", "kto")
+    each = 2 if on_gpu else 4
+    weights = estimate.parameters(estimate.shape_of(config)) * each
+    return estimate.training(
+        config, tokens=at_once, rank=_rank(adapter), weight_bytes=weights, bytes_each=each,
+        checkpointing=on_gpu, references=int(compared),
+    )  # fmt: skip
+
+
+def _rank(adapter: Adapter) -> int | None:
+    """Adapters without a rank train less than one of the lowest would."""
+    if isinstance(adapter, Full):
+        return None
+    return adapter.rank if isinstance(adapter, Lora | Dora) else 1
+
+
+def speed_of(session: Session, base: str, method: Method, adapter: Adapter) -> float | None:
+    """Tokens a second that the newest training of this kind measured; None: there was none."""
+    query = (
+        select(TuningJob.manifest, TuningJob.tokens_per_second)
+        .where(col(TuningJob.tokens_per_second).is_not(None))
+        .order_by(col(TuningJob.id).desc())
+        .limit(_LOOKED_AT)
+    )
+    wanted = (base, method.kind, adapter.kind)
+    for manifest, speed in session.exec(query):
+        kind = (manifest["base"]["name"], manifest["method"]["kind"], manifest["adapter"]["kind"])
+        if kind == wanted and speed:
+            return speed
+    return None
+
+
+def seconds_for(rows: int, tokens: int, knobs: Knobs, tokens_per_second: float) -> float:
+    """About how long `rows` of `tokens` in all take with derived knobs, without the loading."""
+    assert knobs.max_length is not None
+    assert knobs.batch is not None
+    kept = min(tokens, rows * knobs.max_length)
+    return steps_of(rows, knobs) * kept / math.ceil(rows / knobs.batch) / tokens_per_second
+
+
+class _Told(NamedTuple):
+    step: int
+    at: datetime
+
+
+def seconds_left(session: Session, job: JobPublic) -> float | None:
+    """By the pace of the last updates, evaluations included; None before there is one."""
+    query = (
+        select(TuningPoint.step, TuningPoint.at)
+        .where(TuningPoint.job_id == job.id, TuningPoint.kind == "loss")
+        .order_by(col(TuningPoint.number).desc())
+        .limit(_RECENT)
+    )
+    recent = _since_resumed([_Told(*one) for one in session.exec(query)])
+    if len(recent) < 2:
+        return None
+    first, last = recent[-1], recent[0]
+    pace = (last.at - first.at).total_seconds() / (last.step - first.step)
+    return max(0, job.steps - job.step) * pace
+
+
+def _since_resumed(newest_first: Sequence[_Told]) -> Sequence[_Told]:
+    """Without what was told before a resume, which began at an earlier step."""
+    for place in range(1, len(newest_first)):
+        if newest_first[place].step >= newest_first[place - 1].step:
+            return newest_first[:place]
+    return newest_first
