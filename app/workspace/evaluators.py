@@ -8,9 +8,9 @@ from pydantic import TypeAdapter
 from app.workspace.components import access, choices, forms, header, table, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
+from app.workspace.tabs import evaluators_try
 from core.workspace_settings import set_setting
 from evalsets.evaluators.kinds import JUDGES, Evaluator, Scorer
-from evalsets.evaluators.subjects import Subject
 
 KINDS: dict[str, Any] = {
     cls.model_fields["kind"].default: cls for cls in (*get_args(Scorer), *JUDGES)
@@ -57,6 +57,8 @@ def one(chosen: str) -> None:
         return
     header.head(chosen, badges=[(kind, "gray")] if chosen in saved else [])
     st.caption(t(f"evaluators.{kind}"))
+    if kind in ASKING:
+        st.caption(t("evaluators.judge_note"))
     left, right = st.columns(2, gap="large")
     with left:
         if chosen in saved:
@@ -65,11 +67,9 @@ def one(chosen: str) -> None:
             st.button(t("evaluators.remove"), on_click=_remove, args=(chosen,))
         else:
             spec = _filled(kind)
-    with right:
-        if kind not in ASKING:
-            _try(spec)
-        else:
-            st.caption(t("evaluators.judge_note"))
+    whole = choices.is_valid(ADAPTER, spec) is None
+    with right, access.shown_errors():
+        evaluators_try.draw(chosen, spec if whole else None, kind in ASKING)
 
 
 def _filled(kind: str) -> dict[str, Any]:
@@ -102,18 +102,6 @@ def _remove(name: str) -> None:
     kept = {k: v for k, v in choices.saved_evaluators().items() if k != name}
     if access.act(lambda s: (set_setting(s, "evaluators", kept), True)):
         url.replace()
-
-
-def _try(spec: dict[str, Any]) -> None:
-    st.subheader(t("evaluators.try"), anchor=False)
-    output = st.text_area(t("evaluators.output"), height=110, key="evaluator_output")
-    expected = st.text_area(t("evaluators.expected"), height=68, key="evaluator_expected")
-    if choices.is_valid(ADAPTER, spec) is not None or not output:
-        return
-    score = ADAPTER.validate_python(spec).score(Subject(output, expected=expected or None))
-    value = raw("numbers.unscored") if score.value is None else f"{score.value:g}"
-    st.badge(plain(value), color="gray" if score.value is None else "blue")
-    st.text(score.reason)
 
 
 picked = url.get("id")

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 from sqlmodel import Session
 
-from connectors.wire import ChatRequest
 from core.database import Database
 from evalsets.evaluators.grounded import Cites, ContextRecall, Refused
 from evalsets.evaluators.grounded_judges import Faithfulness
@@ -24,15 +23,15 @@ from evalsets.evaluators.kinds import (
     Length,
     Scorer,
 )
-from evalsets.evaluators.subjects import Passage, Relevant, Subject
+from evalsets.evaluators.subjects import Relevant, Score, Subject, unscored
 from evalsets.runs.feed import JudgedCell, KnownAnswer
+from evalsets.runs.judge_calls import judge_inputs, judge_requests
 from evalsets.runs.lanes import Work
 from evalsets.runs.manifest import Arm, FrozenEvaluator, FrozenJudge, Manifest
 from evalsets.runs.outcomes import NamedScore
-from evalsets.runs.prepare import Rendered, Unrunnable, bound
-from evalsets.runs.relevance import Marks, given_texts, read_marks
-from prompts.template import TemplateProblem, renderer
-from rag.answer import query_of
+from evalsets.runs.prepare import Rendered, Unrunnable
+from evalsets.runs.relevance import Marks, given_texts, passages_of, read_marks, relevant_to
+from prompts.template import renderer
 
 _CHEAP = (Exact, Contains, Length, Latency, Cost, ContextRecall, Cites, Refused)
 _EVALUATOR: TypeAdapter[Evaluator] = TypeAdapter(Evaluator)
@@ -88,11 +87,7 @@ class Scoring:
         return await asyncio.to_thread(lambda: [_score(one, subject) for one in scorers])
 
     def _relevant(self, work: Work) -> Sequence[Relevant]:
-        arm = self._arms[work.arm]
-        if arm.retrieval is None or not self._marks:
-            return ()
-        query = query_of(bound(arm, work.inputs), arm.retrieval).strip()
-        return self._marks.get((arm.retrieval.base_id, query), ())
+        return relevant_to(self._arms[work.arm], work.inputs, self._marks)
 
     def verdict(self, work: Work, known: KnownAnswer) -> NamedScore:
         """What a judge's answer amounts to; nonsense is unscored."""
@@ -117,28 +112,10 @@ class Scoring:
     async def judge_requests(self, judge: int, subjects: Sequence[Subject]) -> list[Rendered]:
         """The judge's call for each answer, in their order."""
         asked = self._judges[judge]
-        content = asked.frozen.prompt
-        unfit = [_unfit(asked.settings, subject) for subject in subjects]
-        defaults = {one.name: one.default for one in content.inputs if one.default is not None}
-        inputs = [
-            {**defaults, **asked.settings.variables(subject)}
-            for subject, why in zip(subjects, unfit, strict=True)
-            if why is None
-        ]
-        made = iter(await renderer().arender_many(content.messages, inputs, content.threads))
-        return [
-            _judge_request(asked.frozen, next(made)) if why is None else Unrunnable("unfit", why)
-            for why in unfit
-        ]
-
-
-def _unfit(judge: AnyJudge, subject: Subject) -> str | None:
-    """Why there is nothing to ask about an answer."""
-    if not isinstance(judge, Faithfulness):
-        return None
-    if subject.sources and len(subject.passages) < len(subject.sources):
-        return "a passage that it was given has been removed from the knowledge base"
-    return judge.unfit(subject)
+        content, inputs = asked.frozen.prompt, judge_inputs(asked.settings, asked.frozen, subjects)
+        good = [one for one in inputs if not isinstance(one, Unrunnable)]
+        made = await renderer().arender_many(content.messages, good, content.threads)
+        return judge_requests(asked.frozen, inputs, made)
 
 
 def _with_implied(
@@ -153,12 +130,16 @@ def _with_implied(
 
 
 def _score(one: _Named, subject: Subject) -> NamedScore:
+    return NamedScore(one.name, *score_of(one.scorer, subject))
+
+
+def score_of(scorer: Scorer, subject: Subject) -> Score:
+    """What an evaluator says; its own mistake must not cost the answer."""
     try:
-        score = one.scorer.score(subject)
-    except Exception as error:  # an evaluator's own mistake must not cost the answer
-        log.exception("evaluator %s failed", one.name)
-        return NamedScore(one.name, None, f"the evaluator failed: {type(error).__name__}: {error}")
-    return NamedScore(one.name, score.value, score.reason)
+        return scorer.score(subject)
+    except Exception as error:
+        log.exception("evaluator %s failed", scorer.kind)
+        return unscored(f"the evaluator failed: {type(error).__name__}: {error}")
 
 
 def _subject(
@@ -183,7 +164,6 @@ def _subject(
 
 
 def _judged(cell: JudgedCell, texts: Mapping[str, str]) -> Subject:
-    there = [one for one in cell.sources or [] if one["chunk_id"] in texts]
     return Subject(
         output=cell.output,
         inputs=cell.inputs,
@@ -191,16 +171,5 @@ def _judged(cell: JudgedCell, texts: Mapping[str, str]) -> Subject:
         tool_calls=cell.tool_calls,
         tags=cell.tags,
         sources=cell.sources,
-        passages=[Passage(one["n"], one["document"], texts[one["chunk_id"]]) for one in there],
-    )
-
-
-def _judge_request(judge: FrozenJudge, made: Any) -> Rendered:
-    if isinstance(made, TemplateProblem):
-        return Unrunnable("template", f"The judge's prompt failed. {made.sentence}")
-    settings = judge.model.settings
-    return ChatRequest(
-        messages=made.messages,
-        params={**settings.params, **judge.prompt.options},
-        schema=judge.prompt.outputs if settings.structured != "off" else None,
+        passages=passages_of(cell.sources, texts),
     )

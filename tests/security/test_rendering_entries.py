@@ -15,9 +15,11 @@ from connectors.connections import Connections
 from core.clock import utcnow
 from core.database import Database
 from core.errors import PromptstoneError
+from evalsets.evaluators.judge import Judge
 from evalsets.runs.cell_detail import cell_detail
 from evalsets.runs.exports import export_run
 from evalsets.runs.service import RunRequest, plan
+from evalsets.runs.trying import freeze_for, judge_calls, samples
 from prompts.chat_template import check_chat_template
 from prompts.content import MessageTemplate, PromptContent, Variable
 from prompts.template import TemplateError, renderer
@@ -45,6 +47,7 @@ ENTRIES = {
     "evalsets/runs/grounding.py": "which arms of a run take passages",
     "evalsets/runs/prepare.py": "plans, cells, exports and the inspector of a run",
     "evalsets/runs/scoring.py": "judges",
+    "evalsets/runs/trying.py": "a judge on three answers of a run",
     "evalsets/runs/worker.py": "starts the renderer's process, renders nothing",
     "prompts/chat_template.py": "the chat template of a backend's or a training's base",
     "prompts/checks.py": "checks before a save",
@@ -130,6 +133,13 @@ async def test_runs_judges_plans_and_exports(
     assert sum(row["error"] is not None for row in rows) >= 80
     for cell in cell_rows(sqlite_db, run)[:30]:
         _check(trap, repr(cell_detail(sqlite_db, run, cell.number)), trap.folder)
+    for judge in judges:  # tried on three answers, which are payloads too
+        with sqlite_db.read_scope() as session:
+            frozen = freeze_for(session, run, judge).judge
+            subjects = [one.subject for one in samples(session, run)]
+        assert frozen is not None
+        tried = judge_calls(Judge.model_validate(judge), frozen, subjects)
+        _check(trap, repr(tried), trap.folder)
 
 
 def test_chat_templates_of_models(trap: Trap, payloads: list[str]) -> None:

@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
-from app.workspace.components import access, cells, charts, live, numbers, table
+from app.workspace.components import (
+    access,
+    cells,
+    charts,
+    judge_agreement,
+    live,
+    numbers,
+    table,
+)
 from app.workspace.strings import raw, t
 from evalsets.models import Run
 from evalsets.runs import report
@@ -28,6 +36,7 @@ def _arms(run_id: str) -> bool:
     columns = ("arm", "share", "latency", "cost", "per_good", "tokens", "failed")
     headers = {c: raw(f"columns.{c}") for c in columns}
     table.still(rows, headers | {f"score_{n}": n for n in evaluators}, alt=raw("runs.arms_alt"))
+    judge_agreement.lines(run_id)
     _charts(arms, points)
     return run.status in ("queued", "running")
 

@@ -1,0 +1,97 @@
+"""A judge on three answers of a run: first its prompts and what they cost, then its verdicts."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import streamlit as st
+
+from app.workspace.components import access, judge_agreement, judge_trial, live, numbers, tried
+from app.workspace.components.judge_trial import Question
+from app.workspace.strings import raw, t
+from connectors.models import Generation
+from evalsets.evaluators.kinds import AnyJudge
+from evalsets.evaluators.specs import load_evaluator
+from evalsets.evaluators.subjects import Score, unscored
+from evalsets.runs.prepare import Unrunnable
+from evalsets.runs.trying import JudgeCall, Sample, freeze_for, judge_calls
+
+
+def draw(name: str, run_id: str, spec: Mapping[str, Any], picked: Sequence[Sample]) -> None:
+    """`name` is the evaluator that is open; `spec` its whole settings."""
+    with access.reading() as session:
+        frozen = freeze_for(session, run_id, spec)
+    settings: Any = load_evaluator(spec)
+    assert frozen.judge is not None
+    calls = judge_calls(settings, frozen.judge, [one.subject for one in picked])
+    found = dict(zip((one.number for one in picked), calls, strict=True))
+    asked = {n: call for n, call in found.items() if not isinstance(call, Unrunnable)}
+    question = Question(name, frozen.judge, asked)
+
+    def results() -> bool:
+        access.notice()
+        answers = judge_trial.answers(question)
+        _foot(question, answers)
+        for one in picked:
+            call = found[one.number]
+            score = _score_of(settings, one, call, answers.get(one.number))
+            tried.case(one, score, None if isinstance(call, Unrunnable) else call)
+        return judge_trial.running(answers)
+
+    alive = judge_trial.running(judge_trial.answers(question))
+    live.live(results, alive=alive)
+    judge_agreement.of_judge(run_id, spec)
+
+
+def _foot(question: Question, answers: Mapping[int, Generation]) -> None:
+    """What it takes, and the button that asks: above the cases, where it is seen at once."""
+    if not question.calls:
+        return
+    money = numbers.money(_cost(question))
+    st.caption(
+        t(
+            "evaluators.plan",
+            n=len(question.calls),
+            model=question.judge.model.name,
+            input=numbers.count(sum(call.input_tokens for call in question.calls.values())),
+            output=numbers.count(sum(call.output_tokens for call in question.calls.values())),
+            cost=money,
+        )
+    )
+    running = judge_trial.running(answers)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.button(
+            t("evaluators.ask_again" if answers else "evaluators.ask", n=len(question.calls),
+              cost=money),
+            key="judge_ask", disabled=running, on_click=judge_trial.ask, args=(question,),
+            icon=":material/play_arrow:",
+        )  # fmt: skip
+        if running:
+            st.button(
+                t("prompts.stop"), key="judge_stop", icon=":material/stop:",
+                on_click=judge_trial.stop, args=(list(answers.values()),),
+            )  # fmt: skip
+            st.caption(t("evaluators.asking"))
+    spent = [one.cost for one in answers.values() if one.state == "succeeded"]
+    if spent and not running:
+        paid = None if None in spent else sum((one or Decimal(0) for one in spent), Decimal(0))
+        st.caption(t("evaluators.took", cost=numbers.money(paid)))
+
+
+def _cost(question: Question) -> Decimal | None:
+    """Of all calls together; None where the model has no price."""
+    costs = [call.cost for call in question.calls.values()]
+    return None if None in costs else sum((one or Decimal(0) for one in costs), Decimal(0))
+
+
+def _score_of(
+    judge: AnyJudge, one: Sample, call: JudgeCall | Unrunnable, answer: Generation | None
+) -> Score | None:
+    """What the judge's answer amounts to; None until there is one."""
+    if isinstance(call, Unrunnable):
+        return unscored(call.sentence)
+    if answer is None or answer.state == "sent":
+        return None
+    if answer.state == "succeeded":
+        return judge.parse(answer.output, one.subject)
+    return unscored(answer.error or raw(f"prompts.state_{answer.state}"))
