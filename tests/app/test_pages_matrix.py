@@ -3,8 +3,12 @@
 import pytest
 from sqlmodel import select
 
+from app.workspace.components import states
 from core.database import Database
+from evalsets.labels.queues import pick_label
+from evalsets.labels.service import checked
 from evalsets.models import Cell, Run
+from evalsets.runs.highlights import toggle_highlight
 from tests.support.pages import page, words
 from tests.support.runs_factory import make_run, score_run
 
@@ -113,3 +117,29 @@ def test_another_filter_reads_anew(running, sqlite_db):
     found.run()
     assert found.dataframe[0].value.iloc[1]["arm_0"].startswith("!")
     assert "new results" not in words(found)
+
+
+def test_cells_show_by_sign_and_by_look_what_they_are(scored, sqlite_db: Database):
+    """Never by colour alone; the looks are those of the cell they stand in."""
+    with sqlite_db.session_scope("user:admin") as session:
+        for number, label in ((0, "good"), (3, "bad"), (4, "skip")):
+            pick_label(session, scored, number, checked(label))
+        toggle_highlight(session, scored, 2)
+        toggle_highlight(session, scored, 0)
+    finish(sqlite_db, scored, range(6, 7), status="completed")
+    found = page("runs", id=scored, tab="cases").dataframe[0]
+    styler = found.proto.arrow_data.styler
+    signs = {0: "★ ✓", 2: "★", 3: "✗", 4: "–", 6: "!", 7: ""}
+    words = {0: "good", 2: "", 3: "bad", 4: "skip", 6: "failed"}
+    for number, sign in signs.items():
+        row, arm = divmod(number, 2)
+        assert found.value.iloc[row][f"arm_{arm}"].startswith(f"{sign} " if sign else "answer")
+        (css,) = [
+            rule.partition("{")[2].strip(" }")
+            for rule in styler.styles.split("}")
+            if f"row{row}_col{arm + 1}," in rule.replace(" {", ", {")
+        ] or [""]
+        wanted = states.look(words.get(number, ""), highlighted=number in (0, 2))
+        assert css == wanted, number
+    assert styler.uuid == "matrix"
+    assert len({states.look(word) for word in states.SIGNS}) == len(states.SIGNS)

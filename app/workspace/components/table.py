@@ -5,6 +5,7 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
+from pandas.io.formats.style import Styler
 
 from app.workspace.components import url
 from app.workspace.components.plain import plain, preview
@@ -78,10 +79,12 @@ def grid(
     on_cell: Callable[[int, str], None],
     widths: Mapping[str, str | int] | None = None,
     height: int | None = None,
+    looks: Sequence[Mapping[str, str]] | None = None,
 ) -> None:
     """A list whose cells are walked by arrows; `on_cell` gets row and column in a callback.
 
-    Its key holds the cursor, or an old selection would point at a new row.
+    Its key holds the cursor, or an old selection would point at a new row. `looks` gives CSS by row
+    and column: `background-color`, `color` and `font-weight` are what the grid takes.
     """
     cursor = "_".join(url.get(name) or "" for name in _CURSOR)
     key = f"{page}_grid_{cursor}"
@@ -92,8 +95,9 @@ def grid(
             on_cell(cells[0][0], str(cells[0][1]))
 
     sizes: Mapping[str, Any] = widths or {}
+    frame = _frame(rows, headers)
     st.dataframe(
-        _frame(rows, headers),
+        frame if looks is None else _styled(frame, looks, page),
         key=key,
         hide_index=True,
         column_config={
@@ -160,6 +164,12 @@ def _turn(**cursor: int | str | None) -> None:
 def _frame(rows: Sequence[Mapping[str, Any]], headers: Mapping[str, str]) -> pd.DataFrame:
     data = {name: [_cell(row.get(name)) for row in rows] for name in headers}
     return pd.DataFrame(data, columns=list(headers), dtype="object")
+
+
+def _styled(frame: pd.DataFrame, looks: Sequence[Mapping[str, str]], name: str) -> Styler:
+    """The frame with its looks; under a fixed name, or all of it travels again with every click."""
+    css = pd.DataFrame(list(looks), columns=frame.columns, dtype="object").fillna("")
+    return frame.style.set_uuid(name).apply(lambda _: css, axis=None)
 
 
 def _cell(value: Any) -> str:

@@ -112,13 +112,12 @@ def _matrix(
 
 
 def _grid(run: Run, page: MatrixPage, evaluator: str | None) -> None:
-    rows = []
+    rows, looks = [], []
     for row in page.rows:
         name = f"{row.case_id} · {row.repeat}" if run.repeats > 1 else row.case_id
-        shown = {"case": name}
-        for place, cell in enumerate(row.cells):
-            shown[f"arm_{place}"] = "" if cell is None else _cell(cell, evaluator)
-        rows.append(shown)
+        there = {f"arm_{place}": cell for place, cell in enumerate(row.cells) if cell is not None}
+        rows.append({"case": name} | {arm: _cell(cell, evaluator) for arm, cell in there.items()})
+        looks.append({arm: _look(cell) for arm, cell in there.items()})
     headers = {"case": raw("columns.case")}
     headers |= {f"arm_{place}": name for place, name in enumerate(page.arms)}
 
@@ -131,7 +130,7 @@ def _grid(run: Run, page: MatrixPage, evaluator: str | None) -> None:
     table.grid(
         "matrix", rows, headers, alt=raw("runs.matrix_alt"), on_cell=opened,
         widths={"case": 90, **{f"arm_{place}": _width(page) for place in range(len(page.arms))}},
-        height=min(len(rows) + 1, 17) * table.ROW_PIXELS + 3,
+        height=min(len(rows) + 1, 17) * table.ROW_PIXELS + 3, looks=looks,
     )  # fmt: skip
 
 
@@ -140,12 +139,22 @@ def _width(page: MatrixPage) -> int:
     return 300 if len(page.arms) < 3 else 220
 
 
+def _said(cell: MatrixCell) -> str:
+    """The state of a cell that has no answer, else its label."""
+    if cell.state != "succeeded":
+        return cell.state
+    return cell.label.state.value if cell.label is not None else ""
+
+
+def _look(cell: MatrixCell) -> str:
+    return states.look(_said(cell), highlighted=cell.highlighted)
+
+
 def _cell(cell: MatrixCell, evaluator: str | None) -> str:
     mark = states.SIGNS["highlighted"] if cell.highlighted else ""
+    sign = states.SIGNS.get(_said(cell), "")
     if cell.state != "succeeded":
         text = cell.error if cell.state == "failed" else ""
-        return " ".join(filter(None, [mark, states.SIGNS[cell.state], preview(text)]))
-    said = cell.label.state.value if cell.label is not None else ""
-    sign = states.SIGNS.get(said, "")
+        return " ".join(filter(None, [mark, sign, preview(text)]))
     score = "" if evaluator is None else f"[{scores.shown(cell.scores.get(evaluator))}]"
     return " ".join(filter(None, [mark, sign, score, preview(cell.preview)]))
