@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from sqlmodel import Session, col, select
 
+from connectors.models import Model
 from core.audit import actor_of, record
 from core.clock import utcnow
 from core.errors import Conflict, NotFound
@@ -38,8 +39,10 @@ class JobPublic(NamedTuple):
     result: dict[str, Any] | None
     parity: dict[str, Any] | None
     proof_run: str | None
+    serving: dict[str, Any] | None
     model: str | None
     backend: str | None
+    published_at: datetime | None
     author: str
     created_at: datetime
     ended_at: datetime | None
@@ -111,11 +114,12 @@ def _public(session: Session, data: Path, job: TuningJob) -> JobPublic:
         place = sum(1 for one in session.exec(waiting) if one < job.id) + 1
     elif status == "running" and not _is_owned(session, data, job.id):
         status, reason = "interrupted", "Its worker is gone. The next worker goes on with it."
+    model = job.model if job.model and session.get(Model, job.model) else None
     return JobPublic(
         job.id, job.name, status, reason, Manifest.model_validate(job.manifest),  # pyright: ignore[reportArgumentType]
         job.step, job.steps, job.eval_loss, job.tokens_per_second, job.peak_memory_gb,
-        job.checkpoint, job.seconds, job.result, job.parity, job.proof_run, job.model,
-        job.backend, job.actor, job.created_at, job.ended_at, place,
+        job.checkpoint, job.seconds, job.result, job.parity, job.proof_run, job.serving,
+        model, job.backend, job.published_at, job.actor, job.created_at, job.ended_at, place,
     )  # fmt: skip
 
 

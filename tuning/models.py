@@ -32,8 +32,14 @@ class TuningJob(Base, table=True):
     result: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     parity: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     proof_run: str | None = Field(default=None, foreign_key="runs.id")
+    serving: dict[str, Any] | None = Field(
+        default=None,
+        sa_column=Column(JSON(none_as_null=True)),
+        description="a `tuning.serving.Serving`",
+    )
     model: str | None = Field(default=None, description="the model that it was published as")
     backend: str | None = Field(default=None, description="that serves it")
+    published_at: datetime | None = Field(default=None, sa_type=Moment)
     actor: str
     created_at: datetime = Field(default_factory=utcnow, sa_type=Moment, index=True)
     started_at: datetime | None = Field(default=None, sa_type=Moment)

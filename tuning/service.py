@@ -7,10 +7,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from sqlmodel import Session
+
 from connectors.backends.formats import CheckTemplate
+from connectors.models import Model
 from core.clock import new_id
 from core.database import Database
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from core.names import split_ref
 from tuning import jobs
 from tuning.bases import find_base
@@ -62,11 +65,18 @@ def start(
     try:
         manifest = _written(folder, job_id, request, base, rows, held_out)
         with database.session_scope(actor) as session:
+            _check_name(session, request.name)
             jobs.queue(session, jobs.create(session, job_id, request.name, manifest))
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return job_id
+
+
+def _check_name(session: Session, name: str) -> None:
+    """A job's name is also that of the model which comes of it."""
+    if session.get(Model, name) is not None:
+        raise Conflict(f"There is a model {name!r} already. Choose another name.", param="name")
 
 
 class _Part(NamedTuple):

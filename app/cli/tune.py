@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import state, tune_merge
+from app.cli import state, tune_merge, tune_publish
 from app.cli.group import new_group
 from app.cli.parse import json_pairs
 from app.cli.show import Json, print_json, print_pairs, print_table, say, visible
@@ -143,6 +143,13 @@ def install() -> None:
 
 
 commands.command("merge")(tune_merge.merge)
+for command in (
+    tune_publish.publish,
+    tune_publish.unpublish,
+    tune_publish.prove,
+    tune_publish.lineage,
+):
+    commands.command()(command)
 
 
 def _ask(name: str, what: str) -> None:

@@ -39,6 +39,7 @@ async def _work(settings: Settings) -> None:
     from app.server.tuning import keep_tuning
     from app.server.watching import keep_watching
     from evalsets.runs.worker import work
+    from tuning.publisher import keep_publishing
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -52,6 +53,7 @@ async def _work(settings: Settings) -> None:
             keep_watching(database, stop),
             keep_backends(database, stop),
             keep_tuning(database, stop),
+            keep_publishing(database, stop),
         )
     finally:
         database.close()

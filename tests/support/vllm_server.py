@@ -73,7 +73,16 @@ def respond(path: str, body: dict[str, Any]) -> tuple[int, Any]:
     usage = {"prompt_tokens": 3, "completion_tokens": 2}
     said = {"role": "assistant", "content": json.dumps(body, sort_keys=True)}
     choice = {"index": 0, "message": said, "text": "a", "finish_reason": "stop"}
-    return 200, {"model": body["model"], "choices": [choice], "usage": usage}
+    told = as_trained(body) if body.get("return_token_ids") else {}
+    choice["token_ids"] = told.get("answer_ids")
+    answer = {"model": body["model"], "choices": [choice], "usage": usage}
+    return 200, {**answer, "prompt_token_ids": told.get("prompt_ids")}
+
+
+def as_trained(body: dict[str, Any]) -> dict[str, Any]:
+    """What the adapter's trainer said to these messages."""
+    reference = json.loads((Path(LOADED[body["model"]]) / "reference.json").read_text())
+    return next(one for one in reference["answers"] if one["messages"] == body["messages"])
 
 
 def load(body: dict[str, Any]) -> tuple[int, Any]:

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from core.errors import Unavailable
+from tests.connectors.backends.conftest import small_vllm, watched
 from tests.support.training import Forks, forks
 from tuning import environment
+
+__all__ = ["small_vllm", "watched"]
 
 
 @pytest.fixture(scope="session")
