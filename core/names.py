@@ -39,7 +39,13 @@ def _is_mark(char: str) -> bool:
 def check_alias(alias: str) -> str:
     """Like `check_name` for one segment, never `latest`, never digits only."""
     alias = check_name(alias, "alias")
-    if "/" in alias or alias == "latest" or alias.isdigit():
+    if "/" in alias:
+        raise Invalid(
+            f"The alias {alias!r} cannot be used: folders are for names. Write it with '-', such as "
+            f"{alias.replace('/', '-')}.",
+            param="alias",
+        )
+    if alias == "latest" or alias.isdigit():
         raise Invalid(
             f"The alias {alias!r} cannot be used: 'latest' moves by itself and digits are version "
             "numbers. Choose a name such as production.",

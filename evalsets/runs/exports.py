@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from core.clock import new_id, utcnow
 from core.database import Database
 from core.errors import Conflict, Invalid
-from core.names import check_name
+from core.names import MAX_LENGTH, slug
 from evalsets.datasets import service as datasets
 from evalsets.files.export import write_rows
 from evalsets.identity import item_key
@@ -52,14 +52,14 @@ def _flat(rows: Iterable[Row]) -> Iterator[dict[str, Any]]:
         yield {**row, **{f"score {name}": value for name, value in scores.items()}}
 
 
-def import_run(database: Database, actor: str, name: str, file: Path) -> str:
+def import_run(database: Database, actor: str, title: str, file: Path) -> str:
     """Store outputs made elsewhere as a completed run; its id.
 
-    `name` becomes the name of a data set of its own, to which the labels belong. Raises Invalid
-    with the line of a bad file, of which nothing is kept, and Conflict if `name` is taken by a
-    data set that was not made this way.
+    `title` stays the run's; near it is the name of a data set of its own, to which the labels
+    belong. Raises Invalid with the line of a bad file, of which nothing is kept, and Conflict if
+    the name is taken by a data set that was not made this way.
     """
-    name = check_name(name, "run")
+    name = slug(title)
     found = read_run_lines(file)
     parsed = found.parsed()
     _ = parsed.hash  # computed here, outside of the transaction
@@ -69,7 +69,7 @@ def import_run(database: Database, actor: str, name: str, file: Path) -> str:
         if known is not None and not known.imported:
             raise Conflict(f"{name!r} is the name of a data set. Give the run another name.")
         version = datasets.push(session, name, parsed, source=file.name, imported=True).version
-        run = _run_row(found, version, actor)
+        run = _run_row(found, version, title, actor)
         session.add(run)
         session.flush()
         run.cost = None  # unpriced; at an insert None would mean the column's default
@@ -77,7 +77,7 @@ def import_run(database: Database, actor: str, name: str, file: Path) -> str:
     return run.id
 
 
-def _run_row(found: ImportedRun, version: datasets.DatasetPublic, actor: str) -> Run:
+def _run_row(found: ImportedRun, version: datasets.DatasetPublic, title: str, actor: str) -> Run:
     now = utcnow()
     failed = sum(one.output is None for one in found.outputs)
     manifest = Manifest(
@@ -87,7 +87,7 @@ def _run_row(found: ImportedRun, version: datasets.DatasetPublic, actor: str) ->
     )
     return Run(
         id=new_id(),
-        title=version.name,
+        title=title[:MAX_LENGTH],
         status="completed",
         dataset=version.name,
         dataset_version=version.version,

@@ -44,6 +44,11 @@ def test_aliases_refused(alias: str) -> None:
         check_alias(alias)
 
 
+def test_an_alias_with_a_folder_is_told_how_to_be_written() -> None:
+    with pytest.raises(Invalid, match="such as scene-a"):
+        check_alias("scene/a")
+
+
 def test_equal_looking_names_are_one() -> None:
     assert check_name("e\u0301te\u0301") == "\u00e9t\u00e9"
 

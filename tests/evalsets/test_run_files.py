@@ -18,7 +18,16 @@ from evalsets.models import Cell, Dataset, Run
 from evalsets.runs.exports import export_run, import_run
 from evalsets.runs.report import run_json
 from evalsets.verdicts.service import verdict
-from tests.support.running import ACTOR, add_cases, add_model, add_prompt, begin, cell_rows, work_on
+from tests.support.running import (
+    ACTOR,
+    add_cases,
+    add_model,
+    add_prompt,
+    begin,
+    cell_rows,
+    run_row,
+    work_on,
+)
 from tests.support.witness import Witness
 
 HOSTILE = '=HYPERLINK("http://x","<script>alert(1)</script>")\u202e\x07'
@@ -132,7 +141,9 @@ def test_an_imported_run_is_complete_and_ready_to_compare(db: Database, tmp_path
 
 def test_our_own_export_can_be_imported(db: Database, tmp_path: Path) -> None:
     file = lines(tmp_path, row("a", "1", "x"), row("b", "1", None, error="time-out"))
-    first = import_run(db, ACTOR, "one", file)
+    first = import_run(db, ACTOR, "Mein *erster* Lauf", file)
+    run = run_row(db, first)
+    assert (run.title, run.dataset) == ("Mein *erster* Lauf", "Mein-erster-Lauf")
     copy = tmp_path / "copy.jsonl"
     copy.write_bytes(exported(db, first, "jsonl"))
     second = import_run(db, ACTOR, "two", copy)
