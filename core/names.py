@@ -41,8 +41,8 @@ def check_alias(alias: str) -> str:
     alias = check_name(alias, "alias")
     if "/" in alias:
         raise Invalid(
-            f"The alias {alias!r} cannot be used: folders are for names. Write it with '-', such as "
-            f"{alias.replace('/', '-')}.",
+            f"The alias {alias!r} cannot be used: folders are for names. "
+            f"Write it with '-', such as {alias.replace('/', '-')}.",
             param="alias",
         )
     if alias == "latest" or alias.isdigit():
