@@ -1,25 +1,41 @@
-"""Tuning: the trainings, and one with its Progress, Data and Samples."""
+"""Tuning: the trainings, and one from its losses to its proof and lineage."""
 
 from functools import partial
+from typing import NamedTuple
 
 import streamlit as st
 
-from app.workspace.components import access, header, live, search_box, table, tuning, url
+from app.workspace.components import (
+    access,
+    header,
+    live,
+    search_box,
+    table,
+    tuning,
+    tuning_serving,
+    url,
+)
 from app.workspace.strings import raw, t
 from app.workspace.tabs import (
     tuning_data,
     tuning_drawers,
     tuning_head,
+    tuning_lineage,
     tuning_progress,
+    tuning_proof,
     tuning_samples,
 )
 from tuning import jobs
 from tuning.jobs import JobPublic
+from tuning.manifest import LIVE
+from tuning.serving import serving_of
 
 TABS = {
     "progress": tuning_progress.draw,
     "data": tuning_data.draw,
     "samples": tuning_samples.draw,
+    "proof": tuning_proof.draw,
+    "lineage": tuning_lineage.draw,
 }
 STATES = {
     "all": None, "running": ("running",), "queued": ("queued",), "completed": ("completed",),
@@ -71,6 +87,22 @@ def read(name: str) -> JobPublic:
         return jobs.get(session, access.database().settings.data, name)
 
 
+class Mark(NamedTuple):
+    """What the head of a page says of a job, and whether it changes by itself."""
+
+    status: str
+    served: str | None
+    proof: str | None
+    model: str | None
+    moves: bool
+
+
+def mark(job: JobPublic) -> Mark:
+    asked, run = serving_of(job), tuning_serving.proof_state(job)
+    moves = tuning.is_live(job) or tuning_serving.is_on_its_way(job) or run in LIVE
+    return Mark(job.status, None if asked is None else asked.state, run, job.model, moves)
+
+
 def one(name: str) -> None:
     with access.shown_errors():
         job = read(name)
@@ -79,6 +111,8 @@ def one(name: str) -> None:
             more=tuning_drawers.more(job),
         )  # fmt: skip
         header.lineage(tuning_head.parents(job))
+        tuning_head.certificate(job)
+        seen = mark(job)
         tab = url.choice(
             "tuning", "tab", list(TABS), lambda c: raw(f"tuning.tab_{c}"), raw("tuning.title"),
             clears=("sel", "after"),
@@ -90,9 +124,9 @@ def one(name: str) -> None:
             if tab != "progress" and tuning.is_live(now):
                 tuning_progress.line(now)
             TABS[tab](now)
-            return now.status == job.status
+            return mark(now) == seen
 
-        live.live(drawn, alive=tuning.is_live(job), every=tuning.POLL)
+        live.live(drawn, alive=seen.moves, every=tuning.POLL)
 
 
 chosen = url.get("id")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.server import row_checks, training_starts
+from app.server import merges, row_checks, training_starts
 from app.workspace.components import tuning_chart
 from app.workspace.components.tuning_points import Losses
 from connectors.backends.models import BackendSettings
@@ -29,6 +29,7 @@ from tuning.folders import job_folder
 from tuning.models import TuningPoint
 from tuning.request import settings_of
 from tuning.service import TuneRequest, start
+from tuning.serving import serving_of
 
 HERE = "user:admin"
 
@@ -156,7 +157,8 @@ def test_a_training_is_planned_and_started(trained: Database) -> None:
     assert "unknown until it has run" in said
     assert found.number_input(key="tuning_knob_epochs").placeholder == "7"
     assert found.number_input(key="tuning_knob_learning_rate").placeholder == "0.0002"
-    assert found.button(key="tuning_start").disabled, "it has no name"
+    found.button(key="tuning_start").click().run()
+    assert "no name" in found.error[0].value
     found.text_input(key="tuning_name").set_value("one")
     found.number_input(key="tuning_knob_steps").set_value(30)
     found.number_input(key="tuning_knob_rank").set_value(4)
@@ -331,3 +333,97 @@ def test_chinese_says_the_same(trained: Database) -> None:
         found = page("tuning", **query)
         assert not found.exception
     assert "微调" in words(page("tuning"))
+
+
+def ended(db: Database, job_id: str, **more: Any) -> None:
+    """What a training that ended left in the database."""
+    result = {"step": 12, "early": False, "adapter_hash": "ab" * 32, "tokens": 1, "versions": {}}
+    told(
+        db, job_id, status="completed", step=12, steps=12, ended_at=utcnow(), result=result, **more
+    )
+
+
+PARITY = {
+    "prompts": 20, "token_ids_equal": 20, "answers_equal": 19,
+    "differences": [{"prompt": 3, "where": "answer", "token": 4, "trainer": "zebra", "server": "<b>"}],
+}  # fmt: skip
+
+
+def test_a_training_is_proven_and_published(trained: Database) -> None:
+    job_id = begin(trained)
+    ended(trained, job_id)
+    found = page("tuning", id="one", tab="proof")
+    assert not found.exception
+    assert "one over the held-out cases of codes@1" in words(found).replace("\\", "")
+    found.button(key="tuning_prove").click().run()
+    asked = serving_of(status(trained))
+    assert asked is not None
+    assert (asked.state, asked.publish) == ("asked", False)
+    assert asked.proof is not None
+    assert (asked.proof.dataset, asked.proof.base) == ("codes@1", "mine")
+    assert "A worker will bring the model" in words(found)
+    assert "Publish" not in labels(found)
+
+    with trained.session_scope("user:ann") as session:
+        run_id = make_run(session, cases=[{"q": "x"}], imported=True)
+    ready = asked.model_copy(update={"state": "ready"}).model_dump(mode="json")
+    told(trained, job_id, serving=ready, parity=PARITY, proof_run=run_id, backend="mine")
+    found = page("tuning", id="one")
+    assert "the same greedy answer in 19" in words(found), "in sight on every tab"
+    found.button(key="tuning_publish").click().run()
+    assert found.query_params["tab"] == "proof"
+    assert "zebra" in tables(found)
+    asked = serving_of(status(trained))
+    assert asked is not None
+    assert asked.publish
+
+
+def test_what_speaks_against_a_proof_is_said(trained: Database) -> None:
+    begin(trained)
+    assert "Let it end first" in words(page("tuning", id="one", tab="proof"))
+    ended(trained, status(trained).id, serving={
+        "state": "failed", "reason": "No ![x](http://evil/y.png)",
+        "route": {"kind": "peft", "backend": "one"},
+    })  # fmt: skip
+    found = page("tuning", id="one", tab="proof")
+    assert "evil" in found.error[0].value
+    assert "![x]" not in found.error[0].value
+
+
+def test_a_model_is_published_to_a_backend_and_taken_down(trained: Database) -> None:
+    job_id = begin(trained)
+    ended(trained, job_id)
+    with trained.session_scope(HERE) as session:
+        source = str(trained.settings.data.parent / "model")
+        add_backend(session, "host", BackendSettings(kind="vllm", source=source, lora=True))
+    found = page("tuning", id="one", do="publish")
+    found.selectbox(key="tuning_publish_backend").set_value("host")
+    next(b for b in found.button if b.label == "Publish").click().run()
+    asked = serving_of(status(trained))
+    assert asked is not None
+    assert asked.route.backend == "host"
+    told(trained, job_id, serving=asked.model_copy(update={"state": "ready"}).model_dump())
+    found = page("tuning", id="one", do="down")
+    next(b for b in found.button if b.label == "Take model down").click().run()
+    assert status(trained).serving is None
+
+
+def test_the_lineage_leads_to_its_parents(trained: Database) -> None:
+    ended(trained, begin(trained))
+    found = page("tuning", id="one", tab="lineage")
+    assert not found.exception
+    said = words(found)
+    assert status(trained).manifest.base.hash in said
+    assert "ab" * 32 in said
+    assert "lora; learning_rate=0.0002" in said
+
+
+def test_what_cannot_be_merged_is_said_in_the_drawer(trained: Database) -> None:
+    ended(trained, begin(trained))
+    found = page("tuning", id="one", do="merge")
+    next(b for b in found.button if b.label == "Merge into full weights").click().run()
+    made = merges.find(status(trained).id)
+    assert made is not None
+    assert made.done.wait(20)
+    assert made.error is not None
+    assert found.run().error

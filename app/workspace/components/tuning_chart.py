@@ -1,11 +1,12 @@
 """Loss and evaluation loss over the steps of a job.
 
-The description of the chart stays the same while points come, so that they are added to what is
-drawn: its axes end where the job ends and above the largest value.
+The description of the chart, its alternative text with it, stays the same while points come: only
+then are they added to what is drawn. So its axes end where the job does and above the largest loss.
 """
 
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import altair as alt
 import pandas as pd
@@ -16,14 +17,17 @@ from app.workspace.components.tuning_points import Losses
 from app.workspace.strings import raw
 
 _HEIGHT = 280
+_ROOM = 0.8
+"""Up to here a name stands to the right of its line's end, where nothing is drawn yet."""
 _ROWS = 12
 
 
-def draw(found: Losses, steps: int) -> None:
+def draw(found: Losses, steps: int, *, live: bool) -> None:
     """The chart with its finding in words, and the numbers beside it."""
     left, right = st.columns([2, 1], gap="medium")
     with left:
-        _chart(found, steps)
+        alt_text = raw("tuning.chart_live") if live else finding(found)
+        st.altair_chart(_chart(found, max(1, steps)), key="tuning_loss", alt=alt_text)
         st.text(finding(found))
     with right:
         _table(found)
@@ -56,7 +60,7 @@ def top_of(values: Mapping[int, float]) -> float:
     return math.ceil(most * 1.02 / unit) * unit
 
 
-def _chart(found: Losses, steps: int) -> None:
+def _chart(found: Losses, steps: int) -> Any:
     names = [raw("tuning.loss"), raw("tuning.eval_loss")]
     rows = [
         (step, value, name)
@@ -68,7 +72,7 @@ def _chart(found: Losses, steps: int) -> None:
     base = alt.Chart(data).encode(
         x=alt.X(
             "step:Q", title=raw("tuning.axis_step"), axis=alt.Axis(format="d", tickMinStep=1),
-            scale=alt.Scale(domain=[0, max(1, steps)], nice=False),
+            scale=alt.Scale(domain=[0, steps], nice=False),
         ),
         y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[0, top], nice=False)),
         color=alt.Color("what:N", legend=None, scale=alt.Scale(
@@ -77,17 +81,31 @@ def _chart(found: Losses, steps: int) -> None:
     )  # fmt: skip
     line = base.mark_line(strokeWidth=1.5, clip=True)
     size = alt.condition(alt.datum.what == names[1], alt.value(60), alt.value(8))
+    room = found.last < _ROOM * steps
     shapes = alt.Scale(domain=names, range=list(charts.SHAPES[: len(names)]))
     dots = base.mark_point(filled=True, opacity=1).encode(
         shape=alt.Shape("what:N", legend=None, scale=shapes), size=size
     )
-    end = base.mark_text(align="right", dy=-10, fontSize=12).encode(
-        x=alt.X("step:Q", aggregate="max"),
-        y=alt.Y("value:Q", aggregate=alt.ArgmaxDef(argmax="step")),
-        text="what:N",
-    )
-    chart = alt.layer(line, dots, end).properties(height=_HEIGHT)
-    st.altair_chart(chart, key="tuning_loss", alt=finding(found))
+    ends = [
+        base.transform_filter(alt.datum.what == name).mark_text(
+            align="left" if room else "right", dx=8 if room else -2, fontSize=12,
+            dy=dy if room else 2 * dy,
+        ).encode(
+            x=alt.X("step:Q", aggregate="max"),
+            y=alt.Y("value:Q", aggregate=alt.ArgmaxDef(argmax="step")),
+            text=alt.TextValue(name),
+        )
+        for name, dy in zip(names, _places(found), strict=True)
+    ]  # fmt: skip
+    return alt.layer(line, dots, *ends).properties(height=_HEIGHT)
+
+
+def _places(found: Losses) -> tuple[int, int]:
+    """The name of the upper line stands above its end, that of the lower one below."""
+    if not found.loss or not found.evaluation:
+        return -7, -7
+    above = found.loss[max(found.loss)] >= found.evaluation[max(found.evaluation)]
+    return (-7, 8) if above else (8, -7)
 
 
 def _table(found: Losses) -> None:

@@ -7,13 +7,14 @@ import streamlit as st
 from sqlmodel import Session
 
 from app.server import training_starts
-from app.workspace.components import access, drawer, tuning, url
+from app.workspace.components import access, drawer, tuning, tuning_serving, url
 from app.workspace.strings import raw, t
-from app.workspace.tabs import tuning_head, tuning_new
+from app.workspace.tabs import tuning_head, tuning_new, tuning_publish
 from tuning import jobs
 from tuning.jobs import JobPublic
 from tuning.manifest import LIVE
 from tuning.report import log_of
+from tuning.serving import serving_of
 
 
 def new() -> None:
@@ -44,6 +45,14 @@ def more(job: JobPublic) -> dict[str, Callable[[], None]]:
     offered = {"tuning.export_log": partial(url.open_drawer, "log")}
     if tuning.may_act() and job.status in LIVE:
         offered["tuning.cancel"] = partial(url.open_drawer, "cancel")
+    if not (tuning.may_act() and tuning_publish.can_publish(job)):
+        return offered
+    if serving_of(job) is None:
+        offered["tuning.publish_to"] = partial(url.open_drawer, "publish")
+    elif not tuning_serving.is_on_its_way(job):
+        offered["tuning.down"] = partial(url.open_drawer, "down")
+    if not tuning_publish.refused_merge(job):
+        offered["tuning.merge"] = partial(url.open_drawer, "merge")
     return offered
 
 
@@ -56,7 +65,10 @@ def draw(name: str | None) -> None:
         return
     bodies = {"log": _log}
     if tuning.may_act():
-        bodies["cancel"] = _cancel
+        bodies |= {
+            "cancel": _cancel, "publish": tuning_publish.publish_body,
+            "down": tuning_publish.down_body, "merge": tuning_publish.merge_body,
+        }  # fmt: skip
     job = tuning_head.find(name) if which in bodies else None
     if job is not None and which is not None:
         drawer.drawer(t(f"tuning.drawer_{which}"), lambda: bodies[which](job))

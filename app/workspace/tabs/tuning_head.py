@@ -6,9 +6,18 @@ from functools import partial
 import streamlit as st
 from sqlmodel import Session
 
-from app.workspace.components import access, header, navigation, numbers, tuning, url
+from app.workspace.components import (
+    access,
+    header,
+    navigation,
+    numbers,
+    tuning,
+    tuning_serving,
+    url,
+)
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
+from app.workspace.tabs import tuning_proof, tuning_publish
 from connectors.backends.models import Backend
 from core.errors import NotFound
 from tuning import jobs
@@ -26,6 +35,20 @@ def act(job: JobPublic) -> None:
         _button("stop", ":material/stop:", partial(_ask, "stop", job.name), disabled=asked)
     elif tuning.can_resume(job):
         _button("resume", ":material/play_arrow:", partial(_resume, job.name))
+    elif tuning_publish.can_publish(job) and not tuning_serving.is_on_its_way(job):
+        _next(job)
+
+
+def _next(job: JobPublic) -> None:
+    """Prove it, look at the proof while it runs, then publish."""
+    state = tuning_serving.proof_state(job)
+    if state in ("queued", "running"):
+        to_run = partial(url.leave, "runs", id=job.proof_run, tab="verdict")
+        _button("see_verdict", ":material/rule:", to_run)
+    elif job.model is None and state == "completed":
+        _button("publish", ":material/publish:", partial(tuning_publish.publish, job.name))
+    elif job.model is None:
+        _button("prove", ":material/rule:", partial(tuning_proof.prove, job.name))
 
 
 def _button(name: str, icon: str, action: Callable[[], None], *, disabled: bool = False) -> None:
@@ -84,6 +107,13 @@ def _base(name: str) -> Callable[[], None]:
 
 def _said(words: str) -> None:
     st.text(words, width="content")
+
+
+def certificate(job: JobPublic) -> None:
+    """Nothing is published without it in sight."""
+    found = tuning_serving.certificate(job)
+    if found is not None and job.model is None:
+        st.caption(plain(tuning_serving.parity(found)))
 
 
 def nothing_yet() -> None:

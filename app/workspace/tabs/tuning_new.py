@@ -13,7 +13,7 @@ from app.workspace.tabs import tuning_plan
 from connectors.backends.prepare import is_name
 from connectors.backends.service import list_backends
 from core.errors import Invalid, PromptstoneError
-from core.names import split_ref
+from core.names import check_name, split_ref
 from evalsets.datasets import service as datasets
 from evalsets.datasets.service import DatasetPublic
 from tuning.data.checkup import Checkup
@@ -103,20 +103,21 @@ def _form(refused: str | None) -> None:
         return
     if refused is not None:
         st.error(plain(refused), icon=":material/error:")
-    ready = planned is not None and bool(name.strip())
-    if st.button(
+    pressed = st.button(
         t("tuning.start"), type="primary", icon=":material/play_arrow:", key="tuning_start",
-        disabled=not ready,
-    ) and planned is not None:  # fmt: skip
-        request = TuneRequest(
-            name.strip(), str(base), data, None, *asked, skip_bad=planned.skip_bad
-        )
+        disabled=planned is None,
+    )  # fmt: skip
+    if pressed and planned is not None:
+        request = TuneRequest(name.strip(), str(base), data, None, *asked, planned.skip_bad)
         _start(request, base in bases)
 
 
 def _start(request: TuneRequest, known_base: bool) -> None:
     try:
         tuning.check(tuning.may_act() and (known_base or tuning.may_name_folders()))
+        if not request.name:
+            raise Invalid(raw("tuning.name_it"))
+        check_name(request.name, "tuning job")
     except PromptstoneError as error:
         st.error(plain(error.message), icon=":material/error:")
         return

@@ -1,5 +1,8 @@
 """How far a training is: its course, its losses, why it failed, what the trainer prints."""
 
+import re
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app.workspace.components import access, tuning, tuning_chart, tuning_points
@@ -13,6 +16,7 @@ from tuning.forecast import seconds_left
 from tuning.jobs import JobPublic
 
 _LINES = 200
+_BAR = re.compile(r"\s*\d+%\|")
 
 
 def draw(job: JobPublic) -> None:
@@ -24,7 +28,7 @@ def draw(job: JobPublic) -> None:
     with access.reading() as session:
         found = tuning_points.losses(session, job)
     if found.loss or found.evaluation:
-        tuning_chart.draw(found, job.steps)
+        tuning_chart.draw(found, job.steps, live=tuning.is_live(job))
     _log(job)
 
 
@@ -58,8 +62,18 @@ def _end(job: JobPublic) -> None:
 
 def _log(job: JobPublic) -> None:
     path = job_folder(access.database().settings.data, job.id) / "trainer.log"
-    said = tail(path).splitlines()[-_LINES:]
+    said = _without_bars(tail(path).splitlines())[-_LINES:]
     if said:
         st.subheader(t("tuning.log"), anchor=False)
         with st.container(height=220, autoscroll=True, key="tuning_log"):
             st.code(visible("\n".join(said)), language=None, wrap_lines=True)
+
+
+def _without_bars(lines: Sequence[str]) -> list[str]:
+    """Of a progress bar that was drawn again and again, its last state."""
+    names = [_BAR.split(line)[0] if _BAR.search(line) else None for line in lines]
+    return [
+        line
+        for line, name, following in zip(lines, names, [*names[1:], None], strict=False)
+        if name is None or name != following
+    ]
