@@ -18,6 +18,8 @@ GUARDED: Mapping[str, Any] = {
     "client.showErrorDetails": "none",
     "client.showErrorLinks": False,
     "client.toolbarMode": "viewer",
+    # A value that stands alone on a line of a page would be written as Markdown.
+    "runner.magicEnabled": False,
     "browser.gatherUsageStats": False,
     "global.developmentMode": False,
 }

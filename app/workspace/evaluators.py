@@ -16,7 +16,6 @@ KINDS: dict[str, Any] = {
     cls.model_fields["kind"].default: cls for cls in (*get_args(Scorer), *JUDGES)
 }
 ASKING = {cls.model_fields["kind"].default for cls in JUDGES}
-"""Kinds that ask a model."""
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Evaluator)
 
 

@@ -147,6 +147,14 @@ def test_the_check_finds_what_it_is_for(source: str):
     assert faults(source)
 
 
+@pytest.mark.parametrize("path", sorted(WORKSPACE.glob("*.py")), ids=lambda path: path.name)
+def test_a_page_has_no_value_alone_on_a_line(path: Path):
+    """Where Streamlit's magic is on, it is shown as Markdown."""
+    lines = ast.parse(path.read_text()).body[1:]
+    alone = [one.value for one in lines if isinstance(one, ast.Expr)]
+    assert [ast.unparse(one) for one in alone if not isinstance(one, ast.Call)] == []
+
+
 def test_no_script_reaches_another_origin():
     """Component scripts open one address: our own stream."""
     for path in WORKSPACE.rglob("*.js"):
