@@ -25,7 +25,7 @@ def print_backends(found: "Sequence[BackendPublic]") -> None:
          "reason"),
         (
             (
-                one.name, one.settings.kind, one.settings.source, _state(one),
+                one.name, _kind(one), one.settings.source, _state(one),
                 gib(one.figures.memory or one.figures.reserved), one.figures.tokens_per_second,
                 one.figures.running, one.figures.waiting, len(one.adapters), one.reason,
             )
@@ -40,8 +40,9 @@ def print_backend(one: "BackendPublic") -> None:
     print_pairs(
         (
             ("backend", one.name),
-            ("kind", settings.kind),
+            ("kind", _kind(one)),
             ("source", settings.source),
+            ("adapter", settings.adapter),
             ("state", _state(one)),
             ("reason", one.reason),
             ("address", one.base_url),
@@ -82,6 +83,10 @@ def print_places(
         ("place", "memory", "free", "backends"),
         ((place.name, gib(place.total), gib(place.free), ours[place.id]) for place in places),
     )
+
+
+def _kind(one: "BackendPublic") -> str:
+    return "peft (slower)" if one.settings.kind == "peft" else one.settings.kind
 
 
 def _state(one: "BackendPublic") -> str:

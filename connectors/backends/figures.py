@@ -8,10 +8,15 @@ from pydantic import BaseModel, ConfigDict
 _LINE = re.compile(
     r"([A-Za-z_:][\w:]*)(?:\{[^}]*\})?\s+(-?[\d.]+(?:[eE][-+]?\d+)?)(?:\s+-?\d+)?\s*"
 )
-_RUNNING = ("vllm:num_requests_running", "llamacpp:requests_processing")
-_WAITING = ("vllm:num_requests_waiting", "llamacpp:requests_deferred")
-_MADE = ("vllm:generation_tokens_total", "llamacpp:tokens_predicted_total")
-_READ = ("vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total")
+_RUNNING = ("vllm:num_requests_running", "llamacpp:requests_processing", "peft:requests_running")
+_WAITING = ("vllm:num_requests_waiting", "llamacpp:requests_deferred", "peft:requests_waiting")
+_MADE = (
+    "vllm:generation_tokens_total", "llamacpp:tokens_predicted_total",
+    "peft:generation_tokens_total",
+)  # fmt: skip
+_READ = (
+    "vllm:prompt_tokens_total", "llamacpp:prompt_tokens_total", "peft:prompt_tokens_total",
+)  # fmt: skip
 _ASKED = ("vllm:prefix_cache_queries_total", "vllm:prefix_cache_queries")
 _FOUND = ("vllm:prefix_cache_hits_total", "vllm:prefix_cache_hits")
 _FULL = ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc", "llamacpp:kv_cache_usage_ratio")

@@ -23,8 +23,14 @@ _QUIET = {
     "PYTHONUNBUFFERED": "1",
 }
 _RANKS = (8, 16, 32, 64, 128, 256, 320, 512)
-_OVERHEAD = {"llamacpp": 256 * MIB, "cpu": 2 * GIB, "gpu": 3 * GIB // 2}
-"""Beside weights and cache: buffers of llama.cpp, processes of vLLM, its CUDA context."""
+_OVERHEAD = {
+    ("llamacpp", "cpu"): 256 * MIB,
+    ("vllm", "cpu"): 2 * GIB,
+    ("vllm", "gpu"): 3 * GIB // 2,
+    ("peft", "cpu"): GIB,
+    ("peft", "gpu"): 3 * GIB // 2,
+}
+"""Beside weights and cache: buffers of llama.cpp, processes of vLLM, torch, its CUDA context."""
 _CPU_CACHE = 4 * GIB
 """vLLM on a CPU takes its cache at once; more would seldom be used there."""
 
@@ -73,22 +79,15 @@ def plan(
 
     `device` is gpu or cpu; a cache is cut down to one conversation before anything is refused.
     """
-    llama = settings.kind == "llamacpp"
     shape = estimate.shape_of(config)
+    on_gpu = settings.kind != "llamacpp" and device == "gpu"
     context = estimate.context_of(shape, settings.context)
-    lora = (settings.max_adapters, rank_of(settings.max_rank)) if settings.lora else (0, 0)
-    parts = estimate.serving(
-        config,
-        weight_bytes=weight_bytes,
-        context=context,
-        concurrency=1 if llama else settings.concurrency,
-        adapters=lora[0],
-        rank=lora[1],
-        overhead=_OVERHEAD["llamacpp" if llama else device],
-    )
-    one = shape.kv * 2 * context
-    on_gpu = not llama and device == "gpu"
-    if not llama and not on_gpu:
+    # A PEFT worker on a CPU computes in 32 bits.
+    one = shape.kv * context * (4 if settings.kind == "peft" and not on_gpu else 2)
+    parts = _parts(settings, config, weight_bytes, on_gpu)
+    if settings.kind == "peft":
+        parts = parts._replace(kv_cache=one)
+    if settings.kind == "vllm" and not on_gpu:
         parts = parts._replace(kv_cache=min(parts.kv_cache, max(one, _CPU_CACHE)))
     if settings.gpu_memory is not None:
         given = int(settings.gpu_memory * GIB)
@@ -98,6 +97,25 @@ def plan(
         most = max((p.total for p in places if (p.id != CPU) == on_gpu), default=0)
         parts = estimate.within(parts, int(most * HEADROOM * 0.97), one)
     return Plan(parts, one, context, on_gpu)
+
+
+def _parts(
+    settings: BackendSettings, config: Config, weight_bytes: int | None, on_gpu: bool
+) -> Parts:
+    shape = estimate.shape_of(config)
+    if settings.kind == "peft":
+        # Of a GGUF file the bytes say nothing of the numbers that it is turned into.
+        numbers = max(estimate.parameters(shape), (weight_bytes or 0) // shape.bytes)
+        weight_bytes = numbers * (2 if on_gpu else 4)
+    return estimate.serving(
+        config,
+        weight_bytes=weight_bytes,
+        context=estimate.context_of(shape, settings.context),
+        concurrency=settings.concurrency if settings.kind == "vllm" else 1,
+        adapters=settings.max_adapters if settings.lora else 0,
+        rank=rank_of(settings.max_rank) if settings.lora else 0,
+        overhead=_OVERHEAD[settings.kind, "gpu" if on_gpu else "cpu"],
+    )
 
 
 def mark_of(data: Path, name: str) -> str:

@@ -12,7 +12,8 @@ from core.clock import utcnow
 from core.database import Base
 from core.types import ExactText, Moment
 
-Kind = Literal["llamacpp", "vllm"]
+Kind = Literal["llamacpp", "vllm", "peft"]
+"""`peft`: a base with one adapter that vLLM cannot serve, by the trainer's libraries; slower."""
 State = Literal["stopped", "queued", "loading", "ready", "failed"]
 
 
@@ -26,6 +27,9 @@ class BackendSettings(BaseModel):
 
     kind: Kind
     source: str = FormField(description="a GGUF file, a Hugging Face folder or name")
+    adapter: str | None = FormField(
+        default=None, description="of peft: its folder, below the data folder's `tuning`"
+    )
     base_url: str | None = FormField(default=None, description="of a server that runs already")
     api_key_env: str | None = None
     gpu_memory: float | None = FormField(default=None, gt=0, le=10_000)

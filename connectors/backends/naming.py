@@ -15,12 +15,21 @@ def served_adapter(adapter: str, path: str | Path) -> str:
 
 
 def served_model(settings: BackendSettings) -> str:
-    """What the server calls its model, by its source and the state of its files."""
+    """What the server calls its model, by its sources and the state of their files."""
     source = Path(settings.source).expanduser()
     seen = [settings.kind, settings.source]
-    files = [source] if source.is_file() else sorted(source.glob("*")) if source.is_dir() else []
+    files = _files(source)
+    if settings.adapter is not None:
+        seen.append(settings.adapter)
+        files += _files(Path(settings.adapter))
     for file in files:
         status = file.stat()
         seen.append(f"{file.name}:{status.st_size}:{status.st_mtime_ns}")
     digest = hashlib.sha256("\n".join(seen).encode()).hexdigest()[:10]
     return f"{_SLUG.sub('-', source.name)[:80]}-{digest}"
+
+
+def _files(source: Path) -> list[Path]:
+    if source.is_file():
+        return [source]
+    return sorted(source.glob("*")) if source.is_dir() else []

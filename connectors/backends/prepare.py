@@ -1,26 +1,31 @@
 """What is known of a backend before it is started: its files checked, its memory planned."""
 
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from connectors.backends import environment, launch, launch_llama, launch_vllm
+from connectors.backends import environment, launch, launch_llama, launch_peft, launch_vllm
 from connectors.backends.environment import Installation
 from connectors.backends.estimate import GIB, Parts
-from connectors.backends.formats import Checked, CheckTemplate, check_model
+from connectors.backends.formats import Checked, CheckTemplate, check_adapter, check_model
 from connectors.backends.gpus import CPU, Place
 from connectors.backends.launch import Plan, Start
 from connectors.backends.models import BackendSettings
 from connectors.backends.queue import Ask
-from core.errors import Invalid
+from core.errors import Invalid, Unavailable
+
+FindTrainer = Callable[[Path], Path]
+"""The Python that trains, of a data folder. Raises Unavailable."""
 
 
 class Prepared(NamedTuple):
-    """Ready to be put somewhere; `python` is vLLM's."""
+    """Ready to be put somewhere; `python` is vLLM's, `trainer` the one that has PEFT."""
 
     settings: BackendSettings
     planned: Plan
-    python: Installation | None
+    python: Installation | None = None
+    trainer: Path | None = None
 
     def ask(self, name: str, since: datetime) -> Ask:
         """Its turn in the queue."""
@@ -39,17 +44,23 @@ def is_name(source: str) -> bool:
 
 
 def prepare(
-    settings: BackendSettings, data: Path, places: list[Place], check: CheckTemplate | None = None
+    settings: BackendSettings,
+    data: Path,
+    places: list[Place],
+    check: CheckTemplate | None = None,
+    trainer: FindTrainer | None = None,
 ) -> Prepared:
     """Check the model's files and plan its memory. Raises Invalid or Unavailable."""
-    python = None if settings.kind == "llamacpp" else environment.find(data)
-    if python is not None and is_name(settings.source):
-        return Prepared(settings, _by_name(settings, python.device), python)
-    checked = check_model(Path(settings.source), check)
-    _check_form(settings, checked)
-    device = "cpu" if python is None else python.device
-    planned = launch.plan(settings, checked.config, checked.weight_bytes, device, places)
-    return Prepared(settings, planned, python)
+    if settings.kind == "vllm":
+        python = environment.find(data)
+        return Prepared(settings, estimate_of(settings, places, python.device, check), python)
+    if settings.kind == "llamacpp":
+        return Prepared(settings, estimate_of(settings, places, "cpu", check))
+    if trainer is None:
+        raise Unavailable("Nobody here knows the trainer. Start `promptstone up`.")
+    check_adapter(Path(settings.adapter or ""), data / "tuning")
+    planned = estimate_of(settings, places, check=check)
+    return Prepared(settings, planned, trainer=trainer(data))
 
 
 def estimate_of(
@@ -58,7 +69,10 @@ def estimate_of(
     device: str | None = None,
     check: CheckTemplate | None = None,
 ) -> Plan:
-    """The memory that a start would take, whether vLLM is installed or not. Raises Invalid."""
+    """The memory that a start would take, whether its server is installed or not. Raises Invalid.
+
+    `device` is gpu or cpu; where it is left open, a GPU if there is one.
+    """
     on = device or ("gpu" if any(place.id != CPU for place in places) else "cpu")
     if settings.kind == "vllm" and is_name(settings.source):
         return _by_name(settings, on)
@@ -70,9 +84,11 @@ def estimate_of(
 def start_of(prepared: Prepared, place: Place, model: str, folder: Path, mark: str) -> Start:
     """The server to start on a place."""
     settings, planned = prepared.settings, prepared.planned
-    if prepared.python is None:
-        return launch_llama.llamacpp(settings, planned, model, folder, mark)
-    return launch_vllm.vllm(settings, planned, model, folder, mark, prepared.python, place)
+    if prepared.python is not None:
+        return launch_vllm.vllm(settings, planned, model, folder, mark, prepared.python, place)
+    if prepared.trainer is not None:
+        return launch_peft.peft(settings, planned, model, folder, mark, prepared.trainer, place)
+    return launch_llama.llamacpp(settings, planned, model, folder, mark)
 
 
 def _by_name(settings: BackendSettings, device: str) -> Plan:

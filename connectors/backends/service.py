@@ -19,6 +19,8 @@ from core.errors import Conflict, Invalid, NotFound
 from core.names import check_name
 
 _TIMEOUT = 600.0
+_PEFT_CALLS = 4
+"""Few enough that the last of them is answered within the time-out."""
 
 
 class Adapter(NamedTuple):
@@ -158,8 +160,16 @@ def remove_adapter(session: Session, backend: str, adapter: str) -> None:
 def _complete(settings: BackendSettings) -> BackendSettings:
     if settings.base_url is not None:
         return settings
-    if settings.lora and settings.kind == "llamacpp":
-        raise Invalid("llama.cpp serves no adapters here. Use --kind vllm.", param="lora")
+    if settings.lora and settings.kind != "vllm":
+        raise Invalid(
+            f"{settings.kind} serves no adapters beside its model. Use --kind vllm.", param="lora"
+        )
+    if (settings.kind == "peft") is (settings.adapter is None):
+        raise Invalid(
+            "A backend of the kind peft serves one adapter, and no other kind has it in its "
+            "settings. Publish the adapter from its tuning job.",
+            param="adapter",
+        )
     if settings.kind == "vllm" and is_name(settings.source):
         return settings
     return settings.model_copy(
@@ -178,9 +188,12 @@ def _model_of(name: str, settings: BackendSettings) -> ModelSettings:
 
 
 def _through(backend: str, served: str, settings: BackendSettings) -> ModelSettings:
+    # A PEFT worker answers one at a time, and knows no schemas.
+    one = settings.kind == "peft"
     return ModelSettings(
         kind="backend", backend=backend, model=served, params=settings.params,
-        concurrency=settings.concurrency, timeout=_TIMEOUT,
+        concurrency=min(settings.concurrency, _PEFT_CALLS) if one else settings.concurrency,
+        timeout=_TIMEOUT, structured="prompt" if one else "native",
     )  # fmt: skip
 
 

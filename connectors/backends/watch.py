@@ -16,7 +16,7 @@ from connectors.backends.gpus import Place
 from connectors.backends.keeper import Keeper
 from connectors.backends.known import Known
 from connectors.backends.notes import Note
-from connectors.backends.prepare import Prepared
+from connectors.backends.prepare import FindTrainer, Prepared
 from connectors.backends.queue import Placed, TooLarge, assign
 from connectors.backends.rows import Asked, Seen
 from connectors.client import CheckedClient
@@ -30,7 +30,10 @@ log = logging.getLogger("promptstone.backends")
 
 
 class Watch:
-    """`await Watch(database).run(stop)`; `check` looks at chat templates, `places` at memory."""
+    """`await Watch(database).run(stop)`; `check` looks at chat templates, `places` at memory.
+
+    `trainer` finds the Python that has PEFT.
+    """
 
     def __init__(
         self,
@@ -38,10 +41,11 @@ class Watch:
         *,
         check: CheckTemplate | None = None,
         places: Callable[[], list[Place]] = gpus.places,
+        trainer: FindTrainer | None = None,
     ) -> None:
         self._database = database
         self._data = database.settings.data
-        self._check, self._places = check, places
+        self._check, self._places, self._trainer = check, places, trainer
         self._known: dict[str, Known] = {}
         self._rows = rows.Rows(database)
 
@@ -178,7 +182,7 @@ class Watch:
         if known.prepared is None:
             try:
                 known.prepared = await asyncio.to_thread(
-                    prepare.prepare, asked.settings, self._data, places, self._check
+                    prepare.prepare, asked.settings, self._data, places, self._check, self._trainer
                 )
             except (PromptstoneError, OSError) as error:
                 self._failed(name, asked, str(error))

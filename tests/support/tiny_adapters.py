@@ -2,7 +2,8 @@
 
 `python -m tests.support.tiny_adapters FOLDER`, in the trainer's Python: each folder below FOLDER
 with a `spec.json` gets its `adapter/`, and `expected.json` with a prompt's ids and the greedy
-answer's. `python -m tests.support.same_logits` compares with what was merged.
+answer's. `python -m tests.support.same_logits` compares with what was merged. A model in
+`FOLDER/loud` is changed first, so that it says more than one word.
 """
 
 import json
@@ -16,6 +17,9 @@ NEW_TOKENS = 24
 
 def main() -> int:
     """All of them."""
+    loud = Path(sys.argv[1]) / "loud"
+    if loud.is_dir():
+        raise_voice(loud)
     for spec in sorted(Path(sys.argv[1]).glob("*/spec.json")):
         make(spec.parent)
     return 0
@@ -45,6 +49,17 @@ def make(job: Path) -> None:
     seal(job / "adapter", 1)
     said = {"prompt": prompt_ids(tokenizer), "answer": greedy(tokenizer, tuned)}
     (job / "expected.json").write_text(json.dumps(said))
+
+
+def raise_voice(folder: Path) -> None:
+    """Weights as small as they are made leave little to what was said before."""
+    import torch
+
+    _, model = load(folder)
+    with torch.no_grad():
+        for part in model.parameters():
+            part.mul_(8 if part.dim() > 1 else 1)
+    model.save_pretrained(folder)
 
 
 def load(folder: Path) -> tuple[Any, Any]:

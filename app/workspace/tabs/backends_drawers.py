@@ -17,6 +17,7 @@ from connectors.resolver import leads_to_local
 from core.jobs import place
 
 KINDS = ("llamacpp", "vllm")
+"""What a person adds; a backend of the kind peft comes from publishing an adapter."""
 
 
 def more() -> dict[str, Callable[[], None]]:
@@ -48,12 +49,13 @@ def draw(name: str | None) -> None:
 
 def _form(name: str, now: BackendSettings | None) -> None:
     before = now or BackendSettings(kind="llamacpp", source="")
+    kinds = ("peft",) if before.kind == "peft" else KINDS
     with drawer.form("backend_form"):
         given = st.text_input(
             t("backends.column_name"), value=name, disabled=now is not None, key="backend_name"
         )
         kind = st.selectbox(
-            t("backends.column_kind"), KINDS, index=KINDS.index(before.kind), key="backend_kind",
+            t("backends.column_kind"), kinds, index=kinds.index(before.kind), key="backend_kind",
             format_func=lambda code: raw(f"backends.kind_{code}"),
         )  # fmt: skip
         source = st.text_input(

@@ -14,6 +14,7 @@ from connectors.backends import environment, service
 from connectors.backends.environment import Installation
 from connectors.backends.gpus import Place
 from connectors.backends.models import BackendSettings
+from connectors.backends.prepare import FindTrainer
 from connectors.backends.public import BackendPublic
 from connectors.backends.watch import Watch
 from core.database import Database
@@ -31,13 +32,17 @@ class Watched:
         self.database = database
         self.data = database.settings.data
         self.places = [CPU]
+        self.trainer: FindTrainer | None = None
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
         """Watch."""
         self._stop = asyncio.Event()
-        watch = Watch(self.database, check=check_chat_template, places=lambda: self.places)
+        watch = Watch(
+            self.database, check=check_chat_template, places=lambda: self.places,
+            trainer=self.trainer,
+        )  # fmt: skip
         self._task = asyncio.create_task(watch.run(self._stop))
 
     async def end(self) -> None:
