@@ -62,6 +62,25 @@ def test_a_file_is_previewed_then_pushed(workspace, sqlite_db):
     assert cases[0].inputs == {"question": "What is 1+1?"}
 
 
+def test_columns_are_renamed_before_the_file_is_saved(workspace, sqlite_db):
+    found = page("datasets", do="file")
+    found.file_uploader[0].upload("c.csv", b"subject,*tone*,answer\nbees,dry,yes\n").run()
+    found.text_input(key="column_subject").set_value("topic").run()
+    found.text_input(key="column_*tone*").set_value("topic").run()
+    assert "subject and *tone* cannot both be called topic" in words(found).replace("\\", "")
+    assert not [b for b in found.button if b.label == "Save dataset"]
+    found.text_input(key="column_*tone*").set_value("answer").run()
+    assert "which is a column already" in words(found)
+    found.text_input(key="column_*tone*").set_value("style").run()
+    found.selectbox(key="column_expected_column").select("answer").run()
+    assert list(found.dataframe[0].value.columns) == ["id", "topic", "style", "expected"]
+    by_label(found.button, "Save dataset").click().run()
+    with sqlite_db.read_scope() as session:
+        version = datasets.get(session, "c")
+        (case,) = iter_cases(session, version.version_id)
+    assert (case.inputs, case.expected) == ({"topic": "bees", "style": "dry"}, "yes")
+
+
 def test_a_bad_file_names_its_line_and_leaves_nothing(workspace, sqlite_db):
     found = page("datasets", do="file")
     found.file_uploader[0].upload("bad.jsonl", b'{"a": 1}\n{"a": \n').run()

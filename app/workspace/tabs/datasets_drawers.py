@@ -7,7 +7,7 @@ from functools import partial
 import pandas as pd
 import streamlit as st
 
-from app.workspace.components import access, drawer, numbers, table, url
+from app.workspace.components import access, column_names, drawer, numbers, table, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from app.workspace.tabs import datasets_edit, datasets_training_drawer
@@ -57,9 +57,13 @@ def _file(name: str | None) -> None:
         st.caption(t("datasets.file_help"))
         return
     found = preview(io.BytesIO(file.getvalue()), file.name)
-    expected = _expected(found)
-    options = ReadOptions(mapping={"expected": expected} if expected else None)
-    if expected:
+    try:
+        renamed = column_names.mapping(found.file_columns, "column")
+    except PromptstoneError as error:
+        st.error(plain(error.message), icon=":material/error:")
+        return
+    options = ReadOptions(mapping=renamed or None)
+    if renamed:
         found = preview(io.BytesIO(file.getvalue()), file.name, options)
     _show(found)
     if found.problems:
@@ -72,15 +76,6 @@ def _file(name: str | None) -> None:
         message = st.text_input(t("datasets.message"))
         parsed = partial(read_stream, io.BytesIO(file.getvalue()), file.name, options)
         _push(given, parsed, message, file.name)
-
-
-def _expected(found: Preview) -> str | None:
-    others = [column for column in found.file_columns if column != "expected"]
-    if "expected" in found.file_columns or not others:
-        return None
-    return st.selectbox(
-        t("datasets.expected_column"), others, index=None, placeholder=raw("datasets.none")
-    )
 
 
 def _show(found: Preview) -> None:
