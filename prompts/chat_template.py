@@ -1,6 +1,8 @@
-"""Looks at the chat template of a model before it is used: by the one renderer, like any other."""
+"""Chat templates of models, by the one renderer like any other: looked at, and filled."""
 
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 from core.errors import Invalid
 from prompts.content import MessageTemplate
@@ -8,6 +10,8 @@ from prompts.outcome import TemplateError
 from prompts.template import renderer
 
 MOST_CHARACTERS = 1 << 20
+_GENERATION = re.compile(r"\{%([-+]?)\s*(end)?generation\s*([-+]?)%\}")
+"""Marks what an assistant says and writes nothing: to a model library a tag like any other."""
 _BEYOND = re.compile(
     r"\{%[-+]?\s*(?:break|continue|generation|endgeneration)\s*[-+]?%\}", re.DOTALL
 )
@@ -37,6 +41,46 @@ def check_chat_template(source: str) -> None:
     except TemplateError as error:
         if error.problem.kind in _WRONG:
             raise _invalid(error.message.rstrip("."), "source") from None
+
+
+class Conversation(NamedTuple):
+    """Messages as the wire has them; `ask` ends the text where the next answer begins."""
+
+    messages: Sequence[Mapping[str, Any]]
+    tools: Sequence[Mapping[str, Any]] = ()
+    ask: bool = False
+
+
+def render_chats(
+    source: str, chats: Sequence[Conversation], tokens: Mapping[str, str]
+) -> list[str]:
+    """What a model reads of conversations; `tokens` are its own, such as `bos_token`.
+
+    Raises Invalid, in the template's own words where it refuses a conversation.
+    """
+    plain = _GENERATION.sub(_unmarked, source)
+    values = [
+        {
+            "messages": [dict(message) for message in chat.messages],
+            "tools": [dict(tool) for tool in chat.tools] or None,
+            "add_generation_prompt": chat.ask,
+            **tokens,
+        }
+        for chat in chats
+    ]
+    made: list[str] = []
+    for text in renderer().chats(plain, values):
+        if not isinstance(text, str):
+            raise Invalid(
+                "The chat template of the model cannot hold this conversation "
+                f"({text.sentence.rstrip('.')}). Change the row, or choose another model."
+            )
+        made.append(text)
+    return made
+
+
+def _unmarked(tag: re.Match[str]) -> str:
+    return f"{{%{tag[1]} {'endif' if tag[2] else 'if true'} {tag[3]}%}}"
 
 
 def _invalid(why: str, param: str) -> Invalid:

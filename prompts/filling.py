@@ -4,7 +4,7 @@ import os
 import re
 from typing import Any
 
-from prompts.sandbox import TEMPLATES, ProblemError, problem_of
+from prompts.sandbox import CHATS, TEMPLATES, ProblemError, Templates, problem_of
 
 RENDERED_BYTES = 8 * 1024 * 1024
 Json = dict[str, Any]
@@ -22,11 +22,11 @@ class Thread(list[Any]):
 Thread.__name__, Thread.__module__ = "list", "builtins"  # what error texts call it
 
 
-def texts(sources: list[str], values: Json) -> list[str]:
+def texts(sources: list[str], values: Json, templates: Templates = TEMPLATES) -> list[str]:
     made: list[str] = []
     for index, source in enumerate(sources):
         try:
-            template = TEMPLATES.get(source)
+            template = templates.get(source)
             made.append("".join(template.root_render_func(template.new_context(values))))
         except Exception as error:
             raise problem_of(error, index) from None
@@ -74,6 +74,17 @@ def render(request: Json) -> list[Any]:
         try:
             here = [name for name in threads if name in values]
             results.append(with_threads(sources, values, here) if here else texts(sources, values))
+        except Exception as error:
+            results.append(problem_of(error).as_json())
+    return results
+
+
+def chats(request: Json) -> list[Any]:
+    """Conversations as one chat template writes them: a text for each, or its problem."""
+    results: list[Any] = []
+    for values in request["inputs"]:
+        try:
+            results.append(texts([request["source"]], values, CHATS)[0])
         except Exception as error:
             results.append(problem_of(error).as_json())
     return results

@@ -69,6 +69,12 @@ class RenderPool:
                     return [_dead(death)] * len(group)
             return [_single(worker, _rendering(start, [item])) for item in group]
 
+    def chats(self, source: str, group: list[str]) -> list[Any]:
+        """What a chat template of a model makes of each of the group's values."""
+        start = f'{{"op":"chat","source":{json.dumps(source)},"inputs":['
+        with self._worker() as worker:
+            return [_single(worker, _rendering(start, [item])) for item in group]
+
     def launch(self) -> None:
         """Start the process that the next caller gets, without waiting for it."""
         with self._worker() as worker:

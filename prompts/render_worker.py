@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 
 sys.path += sys.argv[1:]
 from prompts.discovery import report
-from prompts.filling import render, texts
+from prompts.filling import chats, render, texts
 
 MEMORY_BYTES = 512 * 1024 * 1024
 CPU_SECONDS = 2
@@ -26,7 +26,13 @@ Json = dict[str, Any]
 
 
 def answer(request: Json) -> Any:
-    return render(request) if request["op"] == "render" else report(request["sources"])
+    match request["op"]:
+        case "render":
+            return render(request)
+        case "chat":
+            return chats(request)
+        case _:
+            return report(request["sources"])
 
 
 def confine() -> None:

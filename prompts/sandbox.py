@@ -2,7 +2,8 @@
 
 This module needs jinja2 and the standard library only. Templates see their variables, `range` (at
 most 100,000 numbers), `dict` and `namespace`; no loader, no extension, no filter that calls or
-imports what it is given.
+imports what it is given. Chat templates of models have an environment like it with the spacing,
+the loose undefined values and the few names that their authors write for.
 """
 
 import json
@@ -14,6 +15,7 @@ from typing import Any
 import jinja2.debug  # noqa: F401 - imported late by jinja2, when files can no longer be opened
 from jinja2 import Environment, StrictUndefined, Template, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError, UndefinedError
+from jinja2.ext import LoopControlExtension as LoopControls
 from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 from jinja2.utils import Namespace
 
@@ -79,6 +81,11 @@ class StableEnvironment(ImmutableSandboxedEnvironment):
         return [item for item in left if item in made] if isinstance(made, set) else made
 
 
+def raise_exception(text: object) -> None:
+    """What a chat template calls for a conversation that its model cannot hold."""
+    raise ProblemError("runtime", str(text)[:MESSAGE_CHARACTERS])
+
+
 def environment() -> Environment:
     env = StableEnvironment(
         undefined=StrictUndefined,
@@ -96,11 +103,20 @@ def environment() -> Environment:
     return env
 
 
-ENV = environment()
+def chat_environment() -> Environment:
+    """As model libraries render: https://huggingface.co/docs/transformers/chat_templating."""
+    env = environment()
+    env.undefined, env.trim_blocks, env.lstrip_blocks = Undefined, True, True
+    env.add_extension(LoopControls)
+    env.globals["raise_exception"] = Function("raise_exception", raise_exception)
+    return env
 
 
-def parsed(source: str) -> nodes.Template:
-    tree = ENV.parse(source)
+ENV, CHAT = environment(), chat_environment()
+
+
+def parsed(source: str, env: Environment = ENV) -> nodes.Template:
+    tree = env.parse(source)
     for kind, word in FORBIDDEN.items():
         found = tree.find(kind)
         if found is not None:
@@ -112,7 +128,8 @@ def parsed(source: str) -> nodes.Template:
 class Templates:
     """Compiled templates by source, the least recently used ones dropped first."""
 
-    def __init__(self) -> None:
+    def __init__(self, env: Environment = ENV) -> None:
+        self._env = env
         self._kept: OrderedDict[str, Template] = OrderedDict()
         self._characters = 0
 
@@ -132,12 +149,12 @@ class Templates:
         self._kept.clear()
         self._characters = 0
 
-    @staticmethod
-    def _compiled(source: str) -> Template:
-        return Template.from_code(ENV, ENV.compile(parsed(source)), ENV.globals)
+    def _compiled(self, source: str) -> Template:
+        code = self._env.compile(parsed(source, self._env))
+        return Template.from_code(self._env, code, self._env.globals)
 
 
-TEMPLATES = Templates()
+TEMPLATES, CHATS = Templates(), Templates(CHAT)
 
 
 def problem_of(error: Exception, index: int | None = None) -> ProblemError:
@@ -151,6 +168,7 @@ def problem_of(error: Exception, index: int | None = None) -> ProblemError:
         problem = ProblemError("syntax", error.message or "syntax error", error.lineno)
     elif isinstance(error, MemoryError):
         TEMPLATES.clear()
+        CHATS.clear()
         problem = ProblemError("limit", "it needs more than 512 MB of memory")
     elif isinstance(error, RecursionError):
         problem = ProblemError("limit", "it is nested too deeply")

@@ -108,6 +108,14 @@ class Renderer:
             self._threads, self.render_many, messages, inputs, threads
         )
 
+    def chats(
+        self, source: str, values: Sequence[Mapping[str, Any]]
+    ) -> list[str | TemplateProblem]:
+        """Conversations as a model's chat template writes them; see `prompts.chat_template`."""
+        encoded = [json.dumps(check_plain(one)) for one in values]
+        answers = self._pool.chats(source, encoded)
+        return [one if isinstance(one, str) else problem_of(one) for one in answers]
+
     def launch(self) -> None:
         """Let a worker start meanwhile, for a caller who will render soon."""
         self._pool.launch()

@@ -84,6 +84,20 @@ def test_no_escape_through_rendering(r: Renderer, trap: Trap) -> None:
     assert r.pids() == pids
 
 
+def test_no_escape_through_chat_templates_of_models(r: Renderer, trap: Trap) -> None:
+    r.chats("{{ messages }}", [{"messages": []}])
+    pids = r.pids()
+    named = "{{ raise_exception.__globals__ }}{{ raise_exception.__init__.__globals__ }}"
+    for payload in [*ESCAPES, named, "{{ raise_exception|attr('_wrapped') }}"]:
+        for result in r.chats(trap.arm(payload), [INPUTS, {"messages": []}]):
+            shown = result if isinstance(result, str) else result.sentence
+            assert "<function" not in shown
+            assert "<class" not in shown
+            trap.check(shown)
+        assert children(pids[0]) == ""
+    assert r.pids() == pids
+
+
 def test_no_escape_through_saving_and_importing(trap: Trap) -> None:
     for payload in ESCAPES:
         content = PromptContent(messages=tuple(one(trap.arm(payload))))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tuning.methods import RowKind
+from tuning.pieces import Messages, cut
 from tuning.trainer.refusal import Refused
 
 _NEEDED: dict[RowKind, tuple[str, ...]] = {
@@ -46,47 +47,16 @@ def spoken(tokenizer: Any, row: dict[str, Any], most: int) -> Tokens | None:
     messages, tools = row["messages"], row.get("tools")
     ids: list[int] = []
     labels: list[int] = []
-    for text, learned in _pieces(tokenizer, messages, tools):
+
+    def text_of(some: Messages, ask: bool) -> str:
+        return render(tokenizer, some, tools, ask)
+
+    for text, learned in cut(text_of, messages):
         piece = tokenizer(text, add_special_tokens=False)["input_ids"]
         ids += piece
         labels += piece if learned else [_IGNORED] * len(piece)
     ids, labels = ids[:most], labels[:most]
     return Tokens(ids, labels) if any(label != _IGNORED for label in labels) else None
-
-
-def _pieces(
-    tokenizer: Any, messages: list[dict[str, Any]], tools: list[Any] | None
-) -> list[tuple[str, bool]]:
-    """The rendered conversation in pieces: what is read, what is learned, in turn."""
-    whole = render(tokenizer, messages, tools)
-    pieces: list[tuple[str, bool]] = []
-    place = 0
-    for index, message in enumerate(messages):
-        if message["role"] != "assistant":
-            continue
-        asked = render(tokenizer, messages[:index], tools, ask=True) if index else ""
-        said = render(tokenizer, messages[: index + 1], tools)
-        start, end = len(asked), len(said)
-        if start < place or not whole.startswith(asked) or not whole.startswith(said):
-            # A template that writes earlier turns differently once others follow: only the last
-            # answer stands as it will be asked for.
-            return _last(tokenizer, messages, tools, whole)
-        pieces += [(whole[place:start], False), (whole[start:end], True)]
-        place = end
-    return [*pieces, (whole[place:], False)]
-
-
-def _last(
-    tokenizer: Any, messages: list[dict[str, Any]], tools: list[Any] | None, whole: str
-) -> list[tuple[str, bool]]:
-    index = max(i for i, message in enumerate(messages) if message["role"] == "assistant")
-    asked = render(tokenizer, messages[:index], tools, ask=True) if index else ""
-    shared = 0
-    for one, other in zip(asked, whole, strict=False):
-        if one != other:
-            break
-        shared += 1
-    return [(whole[:shared], False), (whole[shared:], True)]
 
 
 def render(
