@@ -13,7 +13,8 @@ from core.database import Base
 from core.types import ExactText, Moment
 
 Kind = Literal["llamacpp", "vllm", "peft"]
-"""`peft`: a base with one adapter that vLLM cannot serve, by the trainer's libraries; slower."""
+"""`peft`: whole weights, or a base with one adapter of any kind, by the trainer's libraries; slower
+than vLLM, for what that cannot serve or where it is not installed."""
 State = Literal["stopped", "queued", "loading", "ready", "failed"]
 
 
@@ -28,7 +29,7 @@ class BackendSettings(BaseModel):
     kind: Kind
     source: str = FormField(description="a GGUF file, a Hugging Face folder or name")
     adapter: str | None = FormField(
-        default=None, description="of peft: its folder, below the data folder's `tuning`"
+        default=None, description="of peft, or none: its folder, below `tuning` of the data"
     )
     base_url: str | None = FormField(default=None, description="of a server that runs already")
     api_key_env: str | None = None

@@ -58,7 +58,8 @@ def prepare(
         return Prepared(settings, estimate_of(settings, places, "cpu", check))
     if trainer is None:
         raise Unavailable("Nobody here knows the trainer. Start `promptstone up`.")
-    check_adapter(Path(settings.adapter or ""), data / "tuning")
+    if settings.adapter is not None:
+        check_adapter(Path(settings.adapter), data / "tuning")
     planned = estimate_of(settings, places, check=check)
     return Prepared(settings, planned, trainer=trainer(data))
 

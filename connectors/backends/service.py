@@ -164,10 +164,10 @@ def _complete(settings: BackendSettings) -> BackendSettings:
         raise Invalid(
             f"{settings.kind} serves no adapters beside its model. Use --kind vllm.", param="lora"
         )
-    if (settings.kind == "peft") is (settings.adapter is None):
+    if settings.adapter is not None and settings.kind != "peft":
         raise Invalid(
-            "A backend of the kind peft serves one adapter, and no other kind has it in its "
-            "settings. Publish the adapter from its tuning job.",
+            "Only a backend of the kind peft has an adapter in its settings. Publish the adapter "
+            "from its tuning job.",
             param="adapter",
         )
     if settings.kind == "vllm" and is_name(settings.source):

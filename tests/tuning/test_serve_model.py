@@ -55,6 +55,8 @@ def jobs(trainers: Forks, tiny: Path, tmp_path_factory: pytest.TempPathFactory) 
 def workers(trainers: Forks, jobs: Path) -> Iterator[dict[str, int]]:
     """Ports by kind."""
     started = {kind: start(trainers, jobs / kind, jobs / "loud", "serve") for kind in KINDS}
+    bare = start(trainers, jobs / "lora", jobs / "loud", "bare", adapter=None)
+    started["bare"] = bare
     yield {kind: port_of(worker) for kind, worker in started.items()}
     for worker in started.values():
         os.kill(worker.pid, signal.SIGKILL)
@@ -68,6 +70,11 @@ def test_each_kind_answers_as_peft_does(workers: dict[str, int], jobs: Path) -> 
     """Token for token, in one piece and as a stream, which end at the same texts."""
     answers = set()
     for kind, port in workers.items():
+        if kind == "bare":
+            answers.add(
+                ask(port, CHAT, body(max_tokens=4)).body["choices"][0]["message"]["content"]
+            )
+            continue
         expected = json.loads((jobs / kind / "expected.json").read_bytes())
         call = body(max_tokens=NEW_TOKENS, return_token_ids=True)
         status, whole = ask(port, CHAT, call)

@@ -1,8 +1,8 @@
-"""`python -m tuning.trainer.serve NOTE`: a base and one adapter behind OpenAI's API, on loopback.
+"""`python -m tuning.trainer.serve NOTE`: a base with an adapter behind OpenAI's API, on loopback.
 
-NOTE is a JSON file of what to serve: base, adapter, cache (of GGUF files turned into folders),
-alias, port, key, context, queue. It is read once, so that no key stands in a command line. Its
-guard ends it.
+NOTE is a JSON file of what to serve: base, adapter (or null), cache (of folders that GGUF files
+were turned into), alias, port, key, context, queue. It is read once, so that no key stands in a
+command line. Its guard ends it.
 """
 
 import json
@@ -41,7 +41,8 @@ def serve(note: dict[str, Any]) -> None:
     from tuning.trainer.serve_model import Model
 
     cache = Path(note["cache"])
-    model = Model(Path(note["base"]), Path(note["adapter"]), cache, note["context"])
+    adapter = None if note["adapter"] is None else Path(note["adapter"])
+    model = Model(Path(note["base"]), adapter, cache, note["context"])
     print(f"Loading weights took {time.monotonic() - since:.1f} seconds", flush=True)
     served = Served(note["alias"], note["key"], model.context)
     server = Server(note["port"], served, Line(model, note["queue"]), note["queue"])

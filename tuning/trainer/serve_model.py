@@ -22,12 +22,12 @@ Tell = Callable[[Begun | Piece | End], None]
 
 
 class Model:
-    """The model of `base` (a folder or a GGUF file) with what `adapter` taught it.
+    """The model of `base` (a folder or a GGUF file) with what `adapter`, if any, taught it.
 
     `context` is in tokens, of which virtual ones take their part. Raises Refused.
     """
 
-    def __init__(self, base: Path, adapter: Path, cache: Path, context: int) -> None:
+    def __init__(self, base: Path, adapter: Path | None, cache: Path, context: int) -> None:
         logging.disable_progress_bar()
         self._where = bases.device()
         kind = bases.Kind(reward=False, full=False, bits=16, flat=False)
@@ -39,9 +39,10 @@ class Model:
         self._penalty = known.repetition_penalty or 1.0
         # What a maker recommends for sampling is asked for by nobody here.
         loaded.model.generation_config = GenerationConfig()
-        self._model: Any = _with(loaded.model, adapter).eval()
-        (settings,) = self._model.peft_config.values()
-        virtual = getattr(settings, "num_virtual_tokens", None) or 0
+        whole: Any = loaded.model if adapter is None else _with(loaded.model, adapter)
+        self._model = whole.eval()
+        settings = getattr(self._model, "peft_config", {}).values()
+        virtual = sum(getattr(one, "num_virtual_tokens", None) or 0 for one in settings)
         most = getattr(loaded.model.config, "max_position_embeddings", None) or context
         self.context = min(context, most) - virtual
 

@@ -99,7 +99,7 @@ async def test_it_is_idle_and_says_why_it_failed(
 
 
 def test_what_is_added(sqlite_db: Database, tmp_path: Path) -> None:
-    """One adapter, not more; few calls at once; a schema is written into the prompt."""
+    """One adapter or none; few calls at once; a schema is written into the prompt."""
     base, tuned = folder(tmp_path / "base"), adapter(tmp_path / "tuning" / "adapter")
     with sqlite_db.session_scope("user:admin") as session:
         service.add_backend(session, "p", settings(base, tuned))
@@ -107,9 +107,8 @@ def test_what_is_added(sqlite_db: Database, tmp_path: Path) -> None:
         assert row is not None
         model = ModelSettings.model_validate(row.settings)
         assert (model.concurrency, model.structured) == (4, "prompt")
-        for wrong in (
-            settings(base, None), settings(base, tuned, lora=True), settings(base, tuned, kind="vllm"),
-        ):  # fmt: skip
+        service.add_backend(session, "whole", settings(base, None))
+        for wrong in (settings(base, tuned, lora=True), settings(base, tuned, kind="vllm")):
             with pytest.raises(Invalid):
                 service.add_backend(session, "q", wrong)
 
