@@ -170,18 +170,20 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _events(self, call: Call) -> Iterator[Begun | Piece | End]:
         """What is told of a call. Raises Bad, or _Gone when nobody listens any more."""
-        while True:
+        looked, event = time.monotonic(), None
+        while not isinstance(event, End):
             try:
                 event = call.events.get(timeout=LOOK_SECONDS)
             except queue.Empty:
+                event = None
+            if time.monotonic() - looked >= LOOK_SECONDS:
+                looked = time.monotonic()
                 if self._is_gone():
-                    raise _Gone from None
-                continue
+                    raise _Gone
             if isinstance(event, Bad):
                 raise event
-            yield event
-            if isinstance(event, End):
-                return
+            if event is not None:
+                yield event
 
     def _is_gone(self) -> bool:
         waiting = select.poll()
