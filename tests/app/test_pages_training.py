@@ -3,7 +3,10 @@
 import pytest
 
 from app.server import row_checks
+from app.workspace.components import output
+from connectors.demo import model_file
 from core.database import Database
+from core.errors import Unavailable
 from evalsets.datasets import service as datasets
 from evalsets.datasets.cases import iter_cases
 from evalsets.datasets.edits import typed_cases
@@ -100,3 +103,21 @@ def test_rows_are_offered_for_other_trainers(loaded):
     assert not found.exception
     assert "Training rows for other trainers" in words(found)
     assert "Training rows for other trainers" not in words(page("datasets", id="exam", do="export"))
+
+
+def test_a_row_is_shown_as_a_model_reads_it(loaded, monkeypatch: pytest.MonkeyPatch):
+    try:
+        model_file()
+    except Unavailable as error:
+        pytest.skip(error.message)
+    shown: list[list[tuple[str, str]]] = []
+    monkeypatch.setattr(output, "marked", lambda parts, **_: shown.append(list(parts)))
+    found = page("datasets", id="learn", tab="training")
+    assert [style for style, _ in shown.pop()] == ["role", "asked", "role", "learned"]
+    found.selectbox(key="training_face").select("demo").run()
+    assert not found.exception
+    (_, read), learned = shown.pop()
+    assert EXAM in read
+    assert read.endswith("<|im_end|>\n<|im_start|>assistant\n")
+    assert learned == ("learned", "The left one.<|im_end|>\n")
+    assert "Grey is read, underlined is learned" in words(found)

@@ -5,10 +5,32 @@ from collections.abc import Iterator
 import streamlit as st
 
 from app.workspace.components import output
+from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
-from tuning.data.rows import PairRow, Row, SftRow, Turn, Turns, as_message, prompt_of
+from tuning.data.rows import PairRow, Row, SftRow, ThumbRow, Turn, Turns, as_message, prompt_of
+from tuning.data.seen import Face, seen
 
 _STYLES = {"asked": "asked", "rejected": "avoided", "thumb_down": "avoided"}
+
+
+def draw_as_read(row: Row, face: Face, key: str) -> None:
+    """The text that a model reads, its own marks with it; raises Invalid when it cannot."""
+    for part in seen(face, row):
+        if part.name != "messages":
+            st.caption(plain(_word(row, part.name)))
+        style = "avoided" if _word(row, part.name) in _avoided() else "learned"
+        pieces = [(style if one.learned else "asked", one.text) for one in part.pieces if one.text]
+        output.marked(pieces, key=f"{key}_{part.name}_read", label=raw("training.row"))
+
+
+def _word(row: Row, part: str) -> str:
+    if isinstance(row, ThumbRow):
+        return raw("training.thumb_up" if row.label else "training.thumb_down")
+    return raw(f"training.{part}") if part != "messages" else ""
+
+
+def _avoided() -> tuple[str, str]:
+    return raw("training.rejected"), raw("training.thumb_down")
 
 
 def draw(row: Row, key: str) -> None:

@@ -1,5 +1,7 @@
 """The rows of a training data set: as the model sees them, checked, with lengths and leaks."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from app.server import row_checks
@@ -7,14 +9,17 @@ from app.workspace.components import (
     access,
     header,
     live,
+    model_faces,
     numbers,
     row_figures,
     table,
     training_row,
+    tuning,
     url,
 )
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
+from core.errors import PromptstoneError
 from evalsets.datasets import cases as dataset_cases
 from evalsets.datasets.cases import CasePublic
 from evalsets.datasets.service import DatasetPublic
@@ -40,6 +45,11 @@ def draw(version: DatasetPublic) -> None:
             on_click=_start, args=(version, kind),
         )  # fmt: skip
         _make()
+        if tuning.may_act():
+            st.button(
+                t("tuning.train"), key="training_train", icon=":material/play_arrow:",
+                on_click=url.leave, args=("tuning",), kwargs={"do": "new", "data": version.ref},
+            )  # fmt: skip
     checks(version, kind)
     rows(version)
 
@@ -78,8 +88,8 @@ def checks(version: DatasetPublic, kind: RowKind) -> None:
     live.live(shown, alive=job.lives)
 
 
-def rows(version: DatasetPublic) -> None:
-    """Fifty rows as a list, and the open one as the model sees it."""
+def rows(version: DatasetPublic, base: Path | None = None) -> None:
+    """Fifty rows as a list, and the open one as `base` reads it, or whichever model is chosen."""
     st.subheader(t("training.rows"), anchor=False)
     after = url.get("after")
     with access.reading() as session:
@@ -102,7 +112,7 @@ def rows(version: DatasetPublic) -> None:
     with right:
         chosen = next((c for c in page.cases if c.case_id == url.get("sel")), page.cases[:1])
         for case in chosen if isinstance(chosen, list) else [chosen]:
-            _inspect(case)
+            _inspect(case, base)
 
 
 def _line(case: CasePublic) -> dict[str, str | None]:
@@ -114,12 +124,20 @@ def _line(case: CasePublic) -> dict[str, str | None]:
     return {"id": case.case_id, **told, "split": case.split}
 
 
-def _inspect(case: CasePublic) -> None:
+def _inspect(case: CasePublic, base: Path | None) -> None:
     row = read_row(case.inputs, case.expected)
     with st.container(border=True, key="inspector", gap="xsmall"):
         st.caption(plain(" · ".join(filter(None, [case.case_id, case.split, *case.tags]))))
         if isinstance(row, Unread):
             st.error(plain(row.reason), icon=":material/error:")
             return
+        try:
+            face = model_faces.pick() if base is None else model_faces.of(base)
+            if face is not None:
+                training_row.draw_as_read(row, face, "training_row")
+                st.caption(t("training.read_help"))
+                return
+        except PromptstoneError as error:
+            st.caption(f":material/error: {plain(error.message)}")
         training_row.draw(row, "training_row")
         st.caption(t("training.row_help"))

@@ -1,5 +1,7 @@
 """What a training learns from: its version, how much of it, and the rows as the model sees them."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from app.workspace.components import access, navigation, numbers, table, tuning, url
@@ -37,7 +39,7 @@ def draw(job: JobPublic) -> None:
         tuning.notice(error.message)
         return
     datasets_training.checks(version, manifest.method.rows)
-    datasets_training.rows(version)
+    datasets_training.rows(version, Path(manifest.base.path))
 
 
 def _line(name: str, part: RowsRef) -> dict[str, str]:

@@ -6,12 +6,10 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app.server import row_checks, training_starts
-from app.workspace.components import access, drawer, live, tuning, url
+from app.workspace.components import access, drawer, live, model_faces, tuning, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from app.workspace.tabs import tuning_plan
-from connectors.backends.prepare import is_name
-from connectors.backends.service import list_backends
 from core.errors import Invalid, PromptstoneError
 from core.names import check_name, split_ref
 from evalsets.datasets import service as datasets
@@ -71,7 +69,7 @@ def _form(refused: str | None) -> None:
         url.link("datasets", t("tuning.make_rows"), ":material/dataset:", do="training")
         return
     name = st.text_input(t("tuning.column_name"), key="tuning_name", help=t("prompts.name_help"))
-    bases = _bases()
+    bases = model_faces.local_bases()
     base = st.selectbox(
         t("tuning.column_base"), bases, key="tuning_base",
         accept_new_options=tuning.may_name_folders(),
@@ -143,14 +141,6 @@ def _version(session: Any, ref: str) -> DatasetPublic | None:
         return datasets.get(session, *split_ref(ref))
     except PromptstoneError:
         return None
-
-
-def _bases() -> list[str]:
-    """The embedded model, and backends whose files lie here."""
-    with access.reading() as session:
-        found = list_backends(session)
-    return ["demo", *(one.name for one in found if not one.elsewhere
-                      and not is_name(one.settings.source))]  # fmt: skip
 
 
 def _check(version: DatasetPublic, kind: RowKind) -> row_checks.RowCheck:
