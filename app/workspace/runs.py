@@ -87,7 +87,8 @@ def one(run_id: str) -> None:
         )
         header.lineage(run_header.lineage(run))
         alive = run.status in ("queued", "running")
-        live.live(lambda: run_header.progress(run_id), alive=alive)
+        # The badge and the actions above are those of this state: with another all is drawn anew.
+        live.live(lambda: run_header.progress(run_id) == run.status, alive=alive)
         tab = url.choice(
             "runs", "tab", list(TABS), lambda c: raw(f"runs.tab_{c}"), raw("runs.title"),
             clears=("sel", "after", "before", "f", "score", "bound", "at", "order"),

@@ -244,6 +244,14 @@ def test_the_end_leads_to_the_verdict(queue, sqlite_db, slow_hand):
     assert [link for link in found.page_link if "verdict" in link.value]
 
 
+def test_each_word_of_a_verdict_names_its_two_arms(run, sqlite_db):
+    label_some(sqlite_db, run, 4)
+    found = page("runs", id=run, tab="verdict")
+    said = words(found).replace("\\", "")
+    for candidate in ARMS[1:]:
+        assert f"{candidate} against {ARMS[0]}" in said
+
+
 def test_open_queues_are_listed(queue):
     found = page("label")
     assert not found.exception

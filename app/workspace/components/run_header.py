@@ -21,8 +21,8 @@ from evalsets.runs.report import run_row
 from evalsets.verdicts.labeled_arms import share_of_labels
 
 
-def progress(run_id: str) -> bool:
-    """State, bar and figures; whether the run still lives."""
+def progress(run_id: str) -> str:
+    """Bar and figures; the state that the run is in now."""
     with access.reading() as session:
         run = runs.get_run(session, run_id)
     alive = run.status in ("queued", "running")
@@ -45,7 +45,7 @@ def progress(run_id: str) -> bool:
         st.progress(done / run.total if run.total else 0.0, text=" · ".join(parts))
     else:
         st.caption(" · ".join(parts))
-    return alive
+    return run.status
 
 
 def _cost(run: Run) -> str:

@@ -65,6 +65,9 @@ def _say(run_id: str, read: RunVerdict, comparison: Comparison) -> None:
         word, color, icon = sentences.badge(comparison)
         with st.container(horizontal=True, vertical_alignment="center"):
             st.badge(plain(word), color=color, icon=icon)  # type: ignore[arg-type]
+            st.caption(
+                t("verdict.pair", candidate=comparison.candidate, baseline=comparison.baseline)
+            )
             st.space("stretch")
             _offer(run_id, read, comparison)
         st.subheader(plain(sentences.headline(comparison, read.by)), anchor=False)
@@ -85,7 +88,8 @@ def _offer(run_id: str, read: RunVerdict, comparison: Comparison) -> None:
         runs_app.offer(arm, key=f"app_{comparison.candidate}")
     elif comparison.verdict is Word.TOO_FEW and read.by == LABEL:
         plan = read.plan
-        if plan is not None and plan.complete and plan.sequence < MOST_EXTENSIONS:
+        left = comparison.candidate_counts.unlabeled + comparison.baseline_counts.unlabeled
+        if left and plan is not None and plan.complete and plan.sequence < MOST_EXTENSIONS:
             st.button(
                 t("verdict.extend"), key=f"extend_{comparison.candidate}", on_click=_extend,
                 args=(run_id,),
