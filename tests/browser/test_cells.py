@@ -8,6 +8,7 @@ from playwright.sync_api import BrowserContext, expect
 from app import example
 from core.database import Database
 from core.settings import Settings
+from core.workspace_settings import set_setting
 from evalsets.datasets import service as datasets
 from tests.support.browser import Server, settled
 
@@ -51,3 +52,18 @@ def test_mark_keep_and_open(context: BrowserContext, server: Server):
     expect(page.get_by_role("heading", name="news", exact=True)).to_be_visible(timeout=30_000)
     expect(page.get_by_role("textbox", name="audience")).to_have_value(shown)
     assert "v=1" in page.url
+
+
+def test_a_judge_is_asked_and_its_answers_come_by_themselves(
+    context: BrowserContext, server: Server
+):
+    database = Database(Settings(data_dir=server.data_dir, database_url=None))
+    judge = {"kind": "judge", "name": "tone", "rubric": "Polite.", "model": "echo"}
+    with database.session_scope("user:admin") as session:
+        set_setting(session, "evaluators", {"tone": judge})
+    database.close()
+    page = context.new_page()
+    page.goto(f"{server.url}/evaluators?id=tone")
+    page.get_by_role("button", name=re.compile("Ask for 3 answers")).click()
+    expect(page.get_by_text("These answers cost")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text(re.compile("gave no verdict on the scale"))).to_have_count(3)

@@ -28,18 +28,19 @@ def draw(name: str, run_id: str, spec: Mapping[str, Any], picked: Sequence[Sampl
     asked = {n: call for n, call in found.items() if not isinstance(call, Unrunnable)}
     question = Question(name, frozen.judge, asked)
 
+    answers = judge_trial.answers(question)
+    # The button stands outside of what is polled: its press must draw the page, which then polls.
+    _foot(question, answers)
+
     def results() -> bool:
-        access.notice()
         answers = judge_trial.answers(question)
-        _foot(question, answers)
         for one in picked:
             call = found[one.number]
             score = _score_of(settings, one, call, answers.get(one.number))
             tried.case(one, score, None if isinstance(call, Unrunnable) else call)
         return judge_trial.running(answers)
 
-    alive = judge_trial.running(judge_trial.answers(question))
-    live.live(results, alive=alive)
+    live.live(results, alive=judge_trial.running(answers))
     judge_agreement.of_judge(run_id, spec)
 
 
