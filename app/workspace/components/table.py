@@ -118,8 +118,9 @@ def still(
     *,
     alt: str,
     widths: Mapping[str, int] | None = None,
+    in_sight: int = PAGE,
 ) -> None:
-    """A table to be read only."""
+    """A table to be read only; beyond `in_sight` rows it scrolls."""
     sizes = widths or {}
     st.dataframe(
         _frame(rows, headers),
@@ -128,7 +129,7 @@ def still(
             name: st.column_config.TextColumn(heading, width=sizes.get(name))
             for name, heading in headers.items()
         },
-        height=min(len(rows) + 1, PAGE + 1) * ROW_PIXELS + 3,
+        height=min(len(rows) + 1, in_sight + 1) * ROW_PIXELS + 3,
         row_height=ROW_PIXELS,
         alt=alt,
     )
