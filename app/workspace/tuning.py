@@ -38,7 +38,7 @@ TABS = {
     "lineage": tuning_lineage.draw,
 }
 STATES = {
-    "all": None, "running": ("running",), "queued": ("queued",), "completed": ("completed",),
+    "all": None, "running": ("queued", "running"), "completed": ("completed",),
     "stopped": ("stopped", "interrupted", "cancelled"), "failed": ("failed",),
 }  # fmt: skip
 COLUMNS = ("name", "state", "method", "base", "data", "step", "eval_loss", "author", "when")

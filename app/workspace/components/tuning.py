@@ -116,13 +116,15 @@ def course(job: JobPublic, seconds_left: float | None) -> str:
     if job.peak_memory_gb:
         parts.append(f"{job.peak_memory_gb:.1f} GB")
     if seconds_left is not None:
-        parts.append(raw("tuning.left", span=_about(seconds_left)))
+        parts.append(raw("tuning.left", span=about(seconds_left)))
     return " · ".join(parts)
 
 
-def _about(seconds: float) -> str:
-    """Whole minutes from one on: an estimate has no seconds then."""
-    return numbers.span(round(seconds / 60) * 60_000 if seconds >= 60 else round(seconds) * 1000)
+def about(seconds: float) -> str:
+    """40 s, 3 min, 2 h 5 min: an estimate has no more digits."""
+    if seconds < 60:
+        return f"{max(1, round(seconds))} s"
+    return numbers.span(round(seconds / 60) * 60_000)
 
 
 def notice(text: str) -> None:

@@ -19,7 +19,7 @@ from app.workspace.strings import raw
 _HEIGHT = 280
 _ROOM = 0.8
 """Up to here a name stands to the right of its line's end, where nothing is drawn yet."""
-_ROWS = 12
+_ROWS = 8
 
 
 def draw(found: Losses, steps: int, *, live: bool) -> None:
@@ -28,13 +28,19 @@ def draw(found: Losses, steps: int, *, live: bool) -> None:
     with left:
         alt_text = raw("tuning.chart_live") if live else finding(found)
         st.altair_chart(_chart(found, max(1, steps)), key="tuning_loss", alt=alt_text)
-        st.text(finding(found))
+        for sentence in findings(found):
+            st.text(sentence)
     with right:
         _table(found)
 
 
 def finding(found: Losses) -> str:
-    """What the chart shows, in a sentence or two."""
+    """What the chart shows."""
+    return " ".join(findings(found))
+
+
+def findings(found: Losses) -> list[str]:
+    """The same, a sentence a line."""
     said: list[str] = []
     if found.loss:
         first, last = min(found.loss), max(found.loss)
@@ -48,7 +54,7 @@ def finding(found: Losses) -> str:
             "tuning.finding_eval", best=tuning.loss(found.evaluation[best]),
             step=numbers.count(best), last=tuning.loss(found.evaluation[max(found.evaluation)]),
         ))  # fmt: skip
-    return " ".join(said)
+    return said
 
 
 def top_of(values: Mapping[int, float]) -> float:
@@ -117,10 +123,10 @@ def _table(found: Losses) -> None:
             "loss": tuning.loss(found.loss.get(step)),
             "eval": tuning.loss(found.evaluation.get(step)),
         }
-        for step in steps[:_ROWS]
+        for step in steps
     ]
     headings = {
         "step": raw("tuning.column_step"), "loss": raw("tuning.loss"),
         "eval": raw("tuning.eval_loss"),
     }  # fmt: skip
-    table.still(rows, headings, alt=finding(found))
+    table.still(rows, headings, alt=finding(found), in_sight=_ROWS)

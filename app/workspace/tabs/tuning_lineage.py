@@ -23,7 +23,9 @@ def draw(job: JobPublic) -> None:
             with st.container(horizontal=True, vertical_alignment="center"):
                 st.badge(t(f"tuning.parent_{one.kind}"), color="gray")
                 _name(one)
-            if one.detail:
+            if one.kind == "model":
+                _server(one.detail)
+            elif one.detail:
                 st.text(visible(one.detail))
             if one.hash:
                 st.caption(plain(f"sha256 {one.hash}"))
@@ -40,10 +42,18 @@ def _name(one: Parent) -> None:
         url.link("runs", label, navigation.ICONS["runs"], id=one.name, tab=tab)
     elif one.kind == "prompt":
         url.link("prompts", label, navigation.ICONS["prompts"], id=split_ref(one.name)[0])
-    elif one.kind in ("base", "model") and (page := _page(one.name)) is not None:
+    elif one.kind == "model":
+        url.link("models", label, navigation.ICONS["models"], id=one.name)
+    elif one.kind == "base" and (page := _page(one.name)) is not None:
         url.link(page, label, navigation.ICONS[page], id=one.name)
     else:
         st.text(visible(one.name), width="content")
+
+
+def _server(name: str) -> None:
+    if name:
+        words = t("tuning.served_by", name=name)
+        url.link("backends", words, navigation.ICONS["backends"], id=name)
 
 
 def _page(name: str) -> str | None:

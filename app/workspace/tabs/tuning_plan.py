@@ -6,7 +6,7 @@ from typing import NamedTuple
 import streamlit as st
 
 from app.server.row_checks import RowCheck, find
-from app.workspace.components import access, live, numbers, row_figures, url
+from app.workspace.components import access, live, numbers, row_figures, tuning, url
 from app.workspace.strings import raw, t
 from connectors.backends import gpus
 from connectors.backends.estimate import Config
@@ -113,7 +113,7 @@ def _time(found: Checkup, base: str, asked: Asked, knobs: Knobs) -> str:
     if speed is None:
         return raw("tuning.plan_time_unknown")
     seconds = seconds_for(found.learned, found.tokens.both.total, knobs, speed)
-    return raw("tuning.plan_time", span=numbers.span(max(1, round(seconds)) * 1000))
+    return raw("tuning.plan_time", span=tuning.about(seconds))
 
 
 def _gib(value: int) -> str:

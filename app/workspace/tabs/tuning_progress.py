@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.workspace.components import access, tuning, tuning_chart, tuning_points
+from app.workspace.components import access, numbers, tuning, tuning_chart, tuning_points
 from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
 from app.workspace.tabs import tuning_head
@@ -57,7 +57,7 @@ def _end(job: JobPublic) -> None:
         st.caption(plain(job.reason))
     said = tuning.course(job, None)
     if said:
-        st.text(said)
+        st.text(f"{said} · {numbers.span(job.seconds * 1000)}")
 
 
 def _log(job: JobPublic) -> None:
