@@ -127,3 +127,20 @@ def test_only_the_administrator_names_files(served: Database, role: str, starts:
     assert "Remove backend" not in [
         one.label for one in page("backends", id="mine", do="remove").button
     ]
+
+
+def test_a_peft_worker_is_marked_and_keeps_its_adapter(
+    workspace, sqlite_db: Database, source: Path
+) -> None:
+    place = adapter(sqlite_db.settings.data / "tuning" / "job" / "adapter")
+    with sqlite_db.session_scope("user:admin") as session:
+        settings = BackendSettings(kind="peft", source=str(source), adapter=str(place))
+        service.add_backend(session, "slow", settings)
+    assert "PEFT (slower)" in tables(page("backends"))
+    found = page("backends", id="slow", do="change")
+    assert not found.exception
+    found.number_input(key="backend_idle").set_value(7.0)
+    by_label(found.button, "Save backend").click().run()
+    with sqlite_db.read_scope() as session:
+        now = service.get_backend(session, "slow").settings
+    assert (now.kind, now.adapter, now.idle_minutes) == ("peft", str(place), 7.0)
