@@ -54,7 +54,7 @@ def _body() -> None:
         help=t("runs.evaluators_help"), placeholder=raw("runs.choose"),
     )  # fmt: skip
     judge = judges.fields(offered.models, models) if choices.NEW_JUDGE in evaluators else None
-    left, middle, right = st.columns(3, wrap=False)
+    left, middle, right = st.columns(3)
     repeats = left.number_input(t("runs.repeats"), 1, 100, 1, key="plan_repeats")
     limit = middle.number_input(
         t("runs.limit"), 1, 1_000_000, None, key="plan_limit", placeholder=raw("table.all")
