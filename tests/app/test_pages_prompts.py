@@ -54,6 +54,17 @@ def test_a_value_makes_the_estimate_appear(prompt):
     assert "has no value" not in words(found)
 
 
+def test_a_version_may_name_its_model(prompt):
+    found = page("prompts", id="tell")
+    chosen = next(one for one in found.selectbox if one.label == "Model of this prompt")
+    assert (chosen.value, chosen.options) == (None, ["demo", "echo"])
+    chosen.set_value("echo").run()
+    assert draft(prompt).content["model"] == "echo"
+    next(one for one in found.selectbox if one.label == "Model of this prompt").set_value(None)
+    found.run()
+    assert draft(prompt) is None or draft(prompt).content["model"] is None
+
+
 def test_typing_is_a_draft_at_once_and_survives_a_new_session(prompt):
     found = page("prompts", id="tell")
     found.text_area(key="message_0_0_0").set_value("Say {{ thing }}").run()

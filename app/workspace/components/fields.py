@@ -11,6 +11,7 @@ from app.workspace.components import access
 from app.workspace.components.plain import plain
 from app.workspace.components.working import Working, declared
 from app.workspace.strings import raw, t
+from connectors.service import list_models
 from prompts.content import Kind, Variable
 from prompts.template import VariableReport
 
@@ -21,6 +22,7 @@ _COLUMNS = ("name", "kind", "default", "example", "description", "choices", "req
 def settings(copy: Working, report: VariableReport | None) -> None:
     """Two popovers: what is sent beside the messages, and the declarations of the variables."""
     with st.popover(t("prompts.settings"), icon=":material/tune:"):
+        _own_model(copy)
         _number(copy, "temperature", 0.0, 2.0, 0.1)
         _number(copy, "max_tokens", 1, 1_000_000, 1)
         known = {"temperature", "max_tokens"}
@@ -32,6 +34,21 @@ def settings(copy: Working, report: VariableReport | None) -> None:
     if report is not None and report.used:
         with st.popover(t("prompts.variables"), icon=":material/data_object:"):
             _declarations(copy, report)
+
+
+def _own_model(copy: Working) -> None:
+    """The model that the version names for who runs it without choosing one."""
+    key = f"option_{copy.name}_{copy.revision}_model"
+    with access.reading() as session:
+        names = [one.name for one in list_models(session)]
+    own = copy.content.get("model")
+    options = names if own is None or own in names else [own, *names]
+    st.session_state[key] = own  # with an index of its own the field could not be emptied
+    st.selectbox(
+        t("prompts.own_model"), options, index=None, key=key,
+        on_change=lambda: copy.set("model", st.session_state[key]),
+        placeholder=raw("prompts.no_own_model"), help=t("prompts.own_model_help"),
+    )  # fmt: skip
 
 
 def _number(copy: Working, name: str, low: float, high: float, step: float) -> None:
