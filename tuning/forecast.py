@@ -3,6 +3,8 @@
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 
 from sqlmodel import Session, col, select
@@ -50,19 +52,35 @@ def _rank(adapter: Adapter) -> int | None:
 
 
 def speed_of(session: Session, base: str, method: Method, adapter: Adapter) -> float | None:
-    """Tokens a second that the newest training of this kind measured; None: there was none."""
+    """Tokens a second of the newest training of this kind; None: there was none.
+
+    By its median update, evaluations included, where it ended; else what it told last.
+    """
     query = (
-        select(TuningJob.manifest, TuningJob.tokens_per_second)
+        select(TuningJob)
         .where(col(TuningJob.tokens_per_second).is_not(None))
         .order_by(col(TuningJob.id).desc())
         .limit(_LOOKED_AT)
     )
     wanted = (base, method.kind, adapter.kind)
-    for manifest, speed in session.exec(query):
-        kind = (manifest["base"]["name"], manifest["method"]["kind"], manifest["adapter"]["kind"])
-        if kind == wanted and speed:
-            return speed
+    for job in session.exec(query):
+        known = job.manifest
+        kind = (known["base"]["name"], known["method"]["kind"], known["adapter"]["kind"])
+        if kind == wanted:
+            return _mean_speed(session, job) or job.tokens_per_second
     return None
+
+
+def _mean_speed(session: Session, job: TuningJob) -> float | None:
+    told = _losses(session, job.id, None)
+    paces = [
+        (later.at - one.at).total_seconds() / (later.step - one.step)
+        for later, one in pairwise(told)
+        if later.step > one.step
+    ]
+    if job.result is None or not paces or not (pace := median(paces)) or not job.step:
+        return None
+    return int(job.result["tokens"]) / job.step / pace or None
 
 
 def seconds_for(rows: int, tokens: int, knobs: Knobs, tokens_per_second: float) -> float:
@@ -80,18 +98,23 @@ class _Told(NamedTuple):
 
 def seconds_left(session: Session, job: JobPublic) -> float | None:
     """By the pace of the last updates, evaluations included; None before there is one."""
-    query = (
-        select(TuningPoint.step, TuningPoint.at)
-        .where(TuningPoint.job_id == job.id, TuningPoint.kind == "loss")
-        .order_by(col(TuningPoint.number).desc())
-        .limit(_RECENT)
-    )
-    recent = _since_resumed([_Told(*one) for one in session.exec(query)])
+    recent = _since_resumed(_losses(session, job.id, _RECENT))
     if len(recent) < 2:
         return None
     first, last = recent[-1], recent[0]
     pace = (last.at - first.at).total_seconds() / (last.step - first.step)
     return max(0, job.steps - job.step) * pace
+
+
+def _losses(session: Session, job_id: str, most: int | None) -> list[_Told]:
+    """When losses were told, the newest first."""
+    query = (
+        select(TuningPoint.step, TuningPoint.at)
+        .where(TuningPoint.job_id == job_id, TuningPoint.kind == "loss")
+        .order_by(col(TuningPoint.number).desc())
+        .limit(most)
+    )
+    return [_Told(*one) for one in session.exec(query)]
 
 
 def _since_resumed(newest_first: Sequence[_Told]) -> Sequence[_Told]:

@@ -262,7 +262,7 @@ def test_figures_are_in_the_catalogue(trained: Database) -> None:
 def test_a_queued_training_is_stopped_resumed_and_cancelled(trained: Database) -> None:
     begin(trained)
     found = page("tuning", id="one")
-    assert "Number 1 in line" in words(found)
+    assert "Next in line" in words(found)
     found.button(key="tuning_stop").click().run()
     assert status(trained).status == "stopped"
     found.button(key="tuning_resume").click().run()

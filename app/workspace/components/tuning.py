@@ -130,3 +130,8 @@ def about(seconds: float) -> str:
 def notice(text: str) -> None:
     """A sentence that stands there calmly."""
     st.caption(plain(text))
+
+
+def typed(key: str) -> str:
+    """What stands in a field now: a fragment is drawn again with what stood there before."""
+    return str(st.session_state.get(key, "")).strip()

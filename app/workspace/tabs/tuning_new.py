@@ -1,6 +1,7 @@
 """The drawer of a new training: base, rows, method, adapter, knobs; then what will happen."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import streamlit as st
@@ -9,37 +10,29 @@ from app.server import row_checks, training_starts
 from app.workspace.components import access, drawer, live, model_faces, tuning, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
-from app.workspace.tabs import tuning_plan
+from app.workspace.tabs import tuning_knobs, tuning_plan
 from core.errors import Invalid, PromptstoneError
 from core.names import check_name, split_ref
 from evalsets.datasets import service as datasets
 from evalsets.datasets.service import DatasetPublic
-from tuning.data.checkup import Checkup
 from tuning.data.reading import kind_of
-from tuning.knobs import derive, reasons
 from tuning.methods import RowKind
-from tuning.request import Asked, settings_of
 from tuning.service import TuneRequest
 
 METHODS: dict[RowKind, Sequence[str]] = {"sft": ("sft",), "dpo": ("dpo", "reward"), "kto": ("kto",)}
 ADAPTERS = ("lora", "dora", "ia3", "prefix", "prompt", "p_tuning", "full")
-_WITH_RANK = ("lora", "dora")
 _MOST = 500
 
 
-class _Field(NamedTuple):
-    """A knob: its bounds and how its number is written."""
+class _Fields(NamedTuple):
+    """What was chosen; `bases` are those that were offered."""
 
-    low: float
-    high: float
-    format: str | None = None
-
-
-_KNOBS: dict[str, _Field] = {
-    "learning_rate": _Field(1e-8, 1.0, "%.6g"), "epochs": _Field(0.01, 1000.0, "%.6g"),
-    "steps": _Field(1, 10_000_000), "batch": _Field(1, 65_536), "max_length": _Field(16, 1 << 20),
-    "rank": _Field(1, 512),
-}  # fmt: skip
+    version: DatasetPublic
+    kind: RowKind
+    base: str
+    bases: Sequence[str]
+    method: str
+    adapter: str
 
 
 def body() -> None:
@@ -68,7 +61,7 @@ def _form(refused: str | None) -> None:
         st.caption(t("tuning.no_rows"))
         url.link("datasets", t("tuning.make_rows"), ":material/dataset:", do="training")
         return
-    name = st.text_input(t("tuning.column_name"), key="tuning_name", help=t("prompts.name_help"))
+    st.text_input(t("tuning.column_name"), key="tuning_name", help=t("prompts.name_help"))
     bases = model_faces.local_bases()
     base = st.selectbox(
         t("tuning.column_base"), bases, key="tuning_base",
@@ -92,10 +85,18 @@ def _form(refused: str | None) -> None:
         t("tuning.adapter"), ADAPTERS, key="tuning_adapter",
         format_func=lambda code: raw(f"tuning.adapter_{code}"),
     )  # fmt: skip
-    check = _check(version, kind)
+    fields = _Fields(version, kind, str(base), bases, method, adapter)
+    alive = _check(version, kind).lives
+    # A whole page that is drawn anew would take away what is being typed into a drawer.
+    live.quietly(partial(_rest, fields, refused), alive=alive)
+
+
+def _rest(fields: _Fields, refused: str | None) -> None:
+    """Knobs, what will happen, and the button; drawn again while the rows are looked through."""
+    check = _check(fields.version, fields.kind)
     try:
-        asked = _knobs(method, adapter, check.found)
-        planned = tuning_plan.draw(version, str(base), bases, asked, check)
+        asked = tuning_knobs.draw(fields.method, fields.adapter, check.found)
+        planned = tuning_plan.draw(fields.version, fields.base, fields.bases, asked, check)
     except PromptstoneError as error:
         st.error(plain(error.message), icon=":material/error:")
         return
@@ -106,8 +107,9 @@ def _form(refused: str | None) -> None:
         disabled=planned is None,
     )  # fmt: skip
     if pressed and planned is not None:
-        request = TuneRequest(name.strip(), str(base), data, None, *asked, planned.skip_bad)
-        _start(request, base in bases)
+        name, data = tuning.typed("tuning_name"), fields.version.ref
+        request = TuneRequest(name, fields.base, data, None, *asked, skip_bad=planned.skip_bad)
+        _start(request, fields.base in fields.bases)
 
 
 def _start(request: TuneRequest, known_base: bool) -> None:
@@ -150,43 +152,3 @@ def _check(version: DatasetPublic, kind: RowKind) -> row_checks.RowCheck:
         check = row_checks.start(access.database(), version.name, version.version, kind)
         check.done.wait(0.3)
     return check
-
-
-def _knobs(method: str, adapter: str, found: Checkup | None) -> Asked:
-    """The knobs that are set; the others show what follows from the rows. Raises Invalid."""
-    usual = settings_of(method, adapter, {})
-    derived: dict[str, Any] = {}
-    why: dict[str, str] = {}
-    if found is not None and found.learned:
-        sizes = (found.learned, [found.tokens.both.most], usual.method, usual.adapter, usual.knobs)
-        derived = derive(*sizes).model_dump()
-        why = {one.knob: raw(f"tuning.why_{one.code}", **_written(one.figures))
-               for one in reasons(*sizes)}  # fmt: skip
-    names = [name for name in _KNOBS if name != "rank" or adapter in _WITH_RANK]
-    derived["rank"] = usual.adapter.model_dump().get("rank")
-    given: dict[str, Any] = {}
-    with st.expander(t("tuning.knobs")):
-        columns = st.columns(2, wrap=False)
-        for place, name in enumerate(names):
-            value = _knob(columns[place % 2], name, derived.get(name), why.get(name))
-            if value is not None:
-                given[name] = value
-    if "steps" in given and "epochs" in given:
-        raise Invalid(raw("tuning.steps_or_epochs"))
-    return settings_of(method, adapter, given)
-
-
-def _knob(column: Any, name: str, derived: float | None, why: str | None) -> float | None:
-    field = _KNOBS[name]
-    return column.number_input(
-        t(f"tuning.knob_{name}"), field.low, field.high, None, format=field.format,
-        placeholder="" if derived is None else f"{derived:g}", key=f"tuning_knob_{name}",
-        help=None if why is None else plain(why),
-    )  # fmt: skip
-
-
-def _written(figures: Any) -> dict[str, str]:
-    return {
-        name: f"{value:,}" if isinstance(value, int) else f"{value:g}"
-        for name, value in figures.items()
-    }

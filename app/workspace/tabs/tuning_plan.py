@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import streamlit as st
 
-from app.server.row_checks import RowCheck, find
-from app.workspace.components import access, live, numbers, row_figures, tuning, url
+from app.server.row_checks import RowCheck
+from app.workspace.components import access, numbers, row_figures, tuning, url
 from app.workspace.strings import raw, t
 from connectors.backends import gpus
 from connectors.backends.estimate import Config
@@ -43,14 +43,7 @@ def draw(
         raise Invalid(raw("tuning.no_such_base", name=base[:200]))
     config = _config(base)
     if check.lives:
-        name, number = version.name, version.version
-
-        def shown() -> bool:
-            st.caption(t("training.checking"))
-            found = find(name, number)
-            return found is not None and found.lives
-
-        live.live(shown, alive=True)
+        st.caption(t("training.checking"))
         return None
     if check.found is None:
         raise Invalid(check.error or raw("tuning.no_rows"))

@@ -35,7 +35,8 @@ def draw(job: JobPublic) -> None:
 def line(job: JobPublic) -> None:
     """The bar with what is known of the course, or what it waits for."""
     if job.status == "queued":
-        st.caption(t("tuning.waits", n=job.place))
+        waits = t("tuning.next" if job.place == 1 else "tuning.waits", n=job.place)
+        st.caption(plain(job.reason) if job.reason else waits)
         if not worker_alive(access.database()):
             st.caption(t("tuning.no_worker"))
         return
