@@ -2,7 +2,9 @@
 
 import hashlib
 from pathlib import Path
+from typing import NamedTuple
 
+from connectors.backends.estimate import Config
 from connectors.backends.formats import CheckTemplate, check_model
 from connectors.backends.models import Backend, BackendSettings
 from connectors.demo import model_file
@@ -11,9 +13,16 @@ from core.errors import Invalid
 from tuning.manifest import BaseRef
 
 
+class FoundBase(NamedTuple):
+    """A base with its `config.json`, or what a GGUF file says under the same names."""
+
+    ref: BaseRef
+    config: Config
+
+
 def find_base(
     database: Database, name: str, check_template: CheckTemplate | None = None
-) -> BaseRef:
+) -> FoundBase:
     """`demo`, the name of a backend, or a path; its files checked and hashed. Raises Invalid."""
     path = path_of(database, name)
     if not path.exists():
@@ -21,8 +30,8 @@ def find_base(
             f"There is no base {name[:200]!r}. Give demo, a backend's name, or a model's folder.",
             param="base",
         )
-    check_model(path, check_template)
-    return BaseRef(name=name, path=str(path), hash=hash_of(path))
+    checked = check_model(path, check_template)
+    return FoundBase(BaseRef(name=name, path=str(path), hash=hash_of(path)), checked.config)
 
 
 def path_of(database: Database, name: str) -> Path:

@@ -202,6 +202,14 @@ def waiting(session: Session, data: Path) -> Sequence[str]:
     ]
 
 
+def waits(session: Session, job_id: str, why: str) -> None:
+    """Say why a queued job is not begun yet."""
+    job = row(session, job_id)
+    if job.status == "queued" and job.reason != why:
+        job.reason = why
+        session.add(job)
+
+
 def take(session: Session, owner: str, job_id: str, *, dead: bool) -> Owned | None:
     """Claim a job; None when somebody else has it."""
     held = claim(session, KIND, owner, ref=job_id, dead=dead)

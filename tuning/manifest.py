@@ -36,7 +36,11 @@ class RowsRef(_Value):
 
 
 class Manifest(_Value):
-    """All that decides what comes out; `knobs` are those that were derived or given."""
+    """All that decides what comes out; `knobs` are those that were derived or given.
+
+    `memory` is what it asks for in bytes, on each of `gpus` GPUs of a kind whose name has `gpu`, or
+    of the machine where there are none.
+    """
 
     base: BaseRef
     data: RowsRef
@@ -45,5 +49,8 @@ class Manifest(_Value):
     adapter: Adapter
     knobs: Knobs
     params: dict[str, Any]
+    memory: int = 0
+    gpu: str | None = None
+    gpus: int = 1
     samples: tuple[list[dict[str, str]], ...]
     code: str

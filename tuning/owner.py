@@ -10,9 +10,12 @@ import signal
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from connectors.backends import gpus
+from connectors.backends.gpus import Place
 from core.clock import utcnow
 from core.database import Database
 from core.errors import LostLease, PromptstoneError
@@ -21,7 +24,8 @@ from tuning import environment, events, jobs
 from tuning.folders import job_folder
 from tuning.jobs import ACTOR, KIND, Owned
 from tuning.manifest import Status
-from tuning.spec import Ended, Event, Failed
+from tuning.placing import NoRoom, Room, find_room
+from tuning.spec import Ended, Event, Failed, Step
 
 LOOK_SECONDS = 0.5
 RENEW_SECONDS = 5.0
@@ -37,21 +41,43 @@ def next_job(database: Database) -> str | None:
         return next(iter(jobs.waiting(session, database.settings.data)), None)
 
 
-def own_and_run(database: Database, job_id: str, stop: threading.Event) -> Status | None:
-    """Take a job and train; None when somebody else has it. `stop` leaves it to the next owner."""
+def own_and_run(
+    database: Database,
+    job_id: str,
+    stop: threading.Event,
+    places: Callable[[], list[Place]] = gpus.places,
+) -> Status | None:
+    """Take a job and train; None when somebody else has it, or its memory is not free yet.
+
+    `stop` leaves it to the next owner.
+    """
     data = database.settings.data
     lock = jobs.job_lock(data, job_id)
     if not lock.try_acquire(str(os.getpid())):
         return None
+    room: Room | NoRoom | None = None
     try:
+        room = _room(database, job_id, places())
+        if isinstance(room, NoRoom) and not room.ever:
+            with database.session_scope(ACTOR) as session:
+                jobs.waits(session, job_id, room.why)
+            return None
         with database.session_scope(ACTOR) as session:
             dead = any(one.here for one in open_jobs(session, KIND, data, job_id))
             owned = jobs.take(session, f"{place(data)}:{os.getpid()}", job_id, dead=dead)
-        return None if owned is None else _Work(database, owned, stop).run()
+        return None if owned is None else _Work(database, owned, stop, room).run()
     except LostLease:
         return None
     finally:
+        if isinstance(room, Room):
+            room.holding.end()
         lock.release()
+
+
+def _room(database: Database, job_id: str, places: list[Place]) -> Room | NoRoom:
+    with database.read_scope() as session:
+        job = jobs.get(session, database.settings.data, job_id)
+    return find_room(database.settings.data, job.id, job.manifest, job.created_at, places)
 
 
 def trainer_environment(threads: int | None = None) -> dict[str, str]:
@@ -72,7 +98,10 @@ class _End(NamedTuple):
 class _Work:
     """One owner's turn at a job."""
 
-    def __init__(self, database: Database, owned: Owned, stop: threading.Event) -> None:
+    def __init__(
+        self, database: Database, owned: Owned, stop: threading.Event, room: Room | NoRoom
+    ) -> None:
+        self._room = room
         self._database = database
         self._owned = owned
         self._stop = stop
@@ -104,6 +133,8 @@ class _Work:
         self._take_over()
         if self._owned.ended or isinstance(self._last, Ended):
             return _End("completed")
+        if isinstance(self._room, NoRoom):
+            return _End("failed", self._room.why)
         python = environment.find(self._database.settings.data)
         with (self._folder / "trainer.log").open("ab") as log:
             log.write(f"-- {utcnow():%Y-%m-%d %H:%M:%S} UTC\n".encode())
@@ -111,7 +142,7 @@ class _Work:
             child = subprocess.Popen(
                 [str(python), "-m", "tuning.trainer", str(self._folder)],
                 stdin=subprocess.PIPE, stdout=log, stderr=log, cwd=self._folder,
-                env=trainer_environment(), start_new_session=True,
+                env=self._environment(self._room), start_new_session=True,
             )  # fmt: skip
         try:
             asked = self._watch(child)
@@ -119,6 +150,10 @@ class _Work:
             _end(child)
         self._take_over()
         return self._judged(child.returncode, asked)
+
+    def _environment(self, room: Room) -> dict[str, str]:
+        seen = {} if room.visible is None else {"CUDA_VISIBLE_DEVICES": room.visible}
+        return {**trainer_environment(), **seen}
 
     def _watch(self, child: "subprocess.Popen[bytes]") -> str | None:
         """Follow the child to its end; what it was asked to do, if anything."""
@@ -159,6 +194,8 @@ class _Work:
             self._number = events.keep(session, self._owned.claim, told, self._number)
         self._place = told.place
         self._last = told.events[-1] if told.events else self._last
+        if isinstance(self._room, Room) and any(isinstance(one, Step) for one in told.events):
+            self._room.is_resident()
 
     def _judged(self, code: int, asked: str | None) -> _End:
         if isinstance(self._last, Ended):

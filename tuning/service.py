@@ -9,20 +9,24 @@ from typing import Any, NamedTuple
 
 from sqlmodel import Session
 
+from connectors.backends import gpus
 from connectors.backends.formats import CheckTemplate
+from connectors.backends.gpus import CPU
+from connectors.backends.queue import Ask, TooLarge, assign, suits
 from connectors.models import Model
-from core.clock import new_id
+from core.clock import new_id, utcnow
 from core.database import Database
 from core.errors import Conflict, Invalid
 from core.names import split_ref
 from tuning import jobs
-from tuning.bases import find_base
+from tuning.bases import FoundBase, find_base
 from tuning.data.loading import Loaded, NamedRow, check_no_leaks, load_rows, write_rows
 from tuning.data.rows import Row, Turn, prompt_of
 from tuning.data.statistics import count_row
 from tuning.folders import job_folder
+from tuning.forecast import memory_of
 from tuning.knobs import derive, steps_of
-from tuning.manifest import BaseRef, Manifest, RowsRef
+from tuning.manifest import Manifest, RowsRef
 from tuning.methods import Adapter, Knobs, Lora, Method, Sft
 from tuning.spec import JobSpec
 
@@ -35,7 +39,10 @@ CHECKPOINTS = 10
 
 @dataclass(frozen=True, slots=True)
 class TuneRequest:
-    """What a person asks for; `data` and `evaluation` are data sets as NAME or NAME@V."""
+    """What a person asks for; `data` and `evaluation` are data sets as NAME or NAME@V.
+
+    `memory` is in bytes, estimated where it is None; `gpu` is a part of a kind's name.
+    """
 
     name: str
     base: str
@@ -46,6 +53,9 @@ class TuneRequest:
     knobs: Knobs = field(default_factory=Knobs)
     params: dict[str, Any] = field(default_factory=dict[str, Any])
     skip_bad: bool = False
+    gpu: str | None = None
+    gpus: int = 1
+    memory: int | None = None
 
 
 def start(
@@ -116,7 +126,7 @@ def _plain(rows: Sequence[NamedRow]) -> list[Row]:
 
 
 def _written(
-    folder: Path, job_id: str, request: TuneRequest, base: BaseRef, rows: _Part, held_out: _Part
+    folder: Path, job_id: str, request: TuneRequest, base: FoundBase, rows: _Part, held_out: _Part
 ) -> Manifest:
     """The job's files, and what they hold."""
     data = _ref(rows, write_rows(folder / "rows.jsonl", rows.rows))
@@ -127,19 +137,40 @@ def _written(
     derived = derive(len(lengths), lengths, request.method, request.adapter, request.knobs)
     prompts = _prompts(held_out.rows or rows.rows)
     manifest = Manifest(
-        base=base,
+        base=base.ref,
         data=data,
         evaluation=evaluation,
         method=request.method,
         adapter=request.adapter,
         knobs=derived,
         params=request.params,
+        memory=_memory(request, base, derived),
+        gpu=request.gpu,
+        gpus=request.gpus,
         samples=tuple(prompts[:SAMPLES]),
         code=version("promptstone"),
     )
     spec = _spec(job_id, manifest, len(rows.rows), prompts)
     (folder / "spec.json").write_text(spec.model_dump_json(indent=2))
     return manifest
+
+
+def _memory(request: TuneRequest, base: FoundBase, knobs: Knobs) -> int:
+    """Bytes on each device. Raises Invalid when no place of this machine has as many."""
+    places = gpus.places()
+    on_gpu = any(place.id != CPU for place in places)
+    need = request.memory
+    if need is None:
+        parts = memory_of(base.config, request.method, request.adapter, knobs, on_gpu=on_gpu)
+        need = parts.total
+    ask = Ask(request.name, need, utcnow(), on_gpu, request.gpu if on_gpu else None)
+    decision = assign([ask], places, [])[request.name]
+    if isinstance(decision, TooLarge):
+        raise Invalid(decision.why, param="base")
+    there = sum(suits(ask, place) for place in places)
+    if on_gpu and request.gpus > there:
+        raise Invalid(f"There are {there} such GPUs here. Ask for fewer.", param="gpus")
+    return need
 
 
 def _ref(part: _Part, file_hash: str) -> RowsRef:

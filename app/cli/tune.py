@@ -54,6 +54,11 @@ def start(
     evaluation: Annotated[
         str | None, typer.Option("--eval", metavar="DATASET[@V]", help="Rows for its loss.")
     ] = None,
+    gpu: Annotated[str | None, typer.Option(metavar="KIND", help="Part of a kind's name.")] = None,
+    gpus: Annotated[int, typer.Option(min=1, max=64, help="How many GPUs.")] = 1,
+    memory: Annotated[
+        float | None, typer.Option(metavar="GB", min=0.1, help="GiB on each, if not estimated.")
+    ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Go on without bad rows.")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Until it ends.")] = False,
     json: Json = False,
@@ -67,7 +72,10 @@ def start(
 
     asked = settings_of(method.value, adapter.value, json_pairs(param, "--param"))
     find(state.settings().data)
-    request = TuneRequest(name, base, data, evaluation, *asked, skip_bad=skip_bad)
+    request = TuneRequest(
+        name, base, data, evaluation, *asked, skip_bad=skip_bad, gpu=gpu, gpus=gpus,
+        memory=None if memory is None else int(memory * (1 << 30)),
+    )  # fmt: skip
     begin(state.database(), state.actor(), request, check_chat_template)
     _follow(name, wait, json)
 

@@ -4,7 +4,7 @@ Whoever waits keeps later ones away from the places that it could take, so that 
 passed by for ever.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -63,7 +63,7 @@ def assign(
     waiting = 0
     found: dict[str, Decision] = {}
     for ask in sorted(asks, key=lambda one: (one.since, one.name)):
-        kind = [place for place in places if _suits(ask, place)]
+        kind = [place for place in places if suits(ask, place)]
         large = [place for place in kind if place.total * HEADROOM >= ask.need]
         if not large:
             found[ask.name] = TooLarge(_too_large(ask, kind))
@@ -81,6 +81,16 @@ def assign(
     return found
 
 
+def promised(asks: Sequence[Ask], decisions: Mapping[str, Decision]) -> list[Held]:
+    """What those who were placed hold from now on."""
+    found: list[Held] = []
+    for ask in asks:
+        decision = decisions[ask.name]
+        if isinstance(decision, Placed):
+            found.append(Held(decision.place.id, ask.need, resident=False))
+    return found
+
+
 def usable(place: Place, held: Sequence[Held]) -> int:
     """Bytes that may still be promised there: neither promised to ours nor taken by others."""
     ours = [one for one in held if one.place == place.id]
@@ -89,7 +99,8 @@ def usable(place: Place, held: Sequence[Held]) -> int:
     return max(0, min(int(place.total * HEADROOM) - promised, place.free - coming))
 
 
-def _suits(ask: Ask, place: Place) -> bool:
+def suits(ask: Ask, place: Place) -> bool:
+    """Whether it is of the kind that is asked for, whatever its memory."""
     if not ask.on_gpu:
         return place.id == CPU
     return place.id != CPU and (ask.gpu or "").lower() in place.name.lower()

@@ -10,14 +10,15 @@ import logging
 import os
 from collections.abc import Callable, Mapping
 
-from connectors.backends import gpus, launch, naming, notes, orphans, prepare, rows
+from connectors.backends import gpus, holdings, launch, naming, notes, orphans, prepare, rows
 from connectors.backends.formats import CheckTemplate
 from connectors.backends.gpus import Place
+from connectors.backends.holdings import Holding
 from connectors.backends.keeper import Keeper
 from connectors.backends.known import Known
 from connectors.backends.notes import Note
 from connectors.backends.prepare import FindTrainer, Prepared
-from connectors.backends.queue import Placed, TooLarge, assign
+from connectors.backends.queue import Held, Placed, TooLarge, assign, promised
 from connectors.backends.rows import Asked, Seen
 from connectors.client import CheckedClient
 from core.database import Database
@@ -48,6 +49,7 @@ class Watch:
         self._check, self._places, self._trainer = check, places, trainer
         self._known: dict[str, Known] = {}
         self._rows = rows.Rows(database)
+        self._holding = Holding(self._data, "backends")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop`; then everything is ended, and starts again with the next watcher."""
@@ -97,6 +99,7 @@ class Watch:
         await self._look(client, asked)
         await self._steer(asked)
         await self._place(asked)
+        self._holding.tell(self._held())
         seen = {name: self._seen(name, one) for name, one in asked.items()}
         await asyncio.to_thread(self._rows.write, seen)
 
@@ -161,8 +164,10 @@ class Watch:
             prepared = await self._prepared(name, asked[name], places)
             if prepared is not None:
                 asks.append(prepared.ask(name, asked[name].since))
-        held = [known.keeper.held for known in self._known.values() if known.keeper is not None]
-        for name, decision in assign(asks, places, held).items():
+        with holdings.placing(self._data):
+            decisions = assign(asks, places, [*self._held(), *self._holding.others()])
+            self._holding.tell([*self._held(), *promised(asks, decisions)])
+        for name, decision in decisions.items():
             if isinstance(decision, Placed):
                 await self._start(name, asked[name], decision.place)
             elif isinstance(decision, TooLarge):
@@ -170,6 +175,9 @@ class Watch:
             else:
                 reason = self._known[name].waits(decision.position)
                 self._tell(name, Note(state="queued", reason=reason))
+
+    def _held(self) -> list[Held]:
+        return [known.keeper.held for known in self._known.values() if known.keeper is not None]
 
     def _wants(self, name: str, asked: Asked) -> bool:
         known = self._known[name]
@@ -235,6 +243,7 @@ class Watch:
 
     async def _leave(self) -> None:
         await asyncio.gather(*(self._end(name) for name in self._known))
+        self._holding.end()
         seen = {name: Seen("stopped", None) for name in self._known}
         with contextlib.suppress(Exception):
             await asyncio.to_thread(self._rows.write, seen)

@@ -13,7 +13,9 @@ import psutil
 import pytest
 
 from connectors.backends import notes, service
+from connectors.backends.holdings import Holding
 from connectors.backends.models import Backend, BackendSettings
+from connectors.backends.queue import Held
 from connectors.connections import Connections
 from connectors.demo import model_file
 from connectors.service import target_of
@@ -191,6 +193,20 @@ async def test_memory_is_waited_for_in_turn(watched: Watched, small_vllm, tmp_pa
     watched.change("a", service.stop_backend)
     await watched.ready("b")
     assert watched.get("c").state == "queued"
+
+
+async def test_a_training_that_holds_the_memory_is_waited_for(
+    watched: Watched, small_vllm, tmp_path: Path
+) -> None:
+    watched.places = [watched.places[0]._replace(total=10 * GIB, free=10 * GIB)]
+    training = Holding(watched.data, "tuning-x")
+    training.tell([Held("cpu", 6 * GIB, resident=False)])
+    watched.add("a", settings(folder(tmp_path / "m"), gpu_memory=6))
+    await watched.until("a", lambda one: one.figures.position == 1)
+    assert training.others() == []
+    training.end()
+    await watched.ready("a")
+    assert [(one.place, one.need) for one in training.others()] == [("cpu", 6 * GIB)]
 
 
 async def test_idle_ones_stop_and_calls_wake_them(
