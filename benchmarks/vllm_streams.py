@@ -25,6 +25,8 @@ class Streams:
     """`streams` at once, `answers` one after another in each.
 
     `body` is a call without its messages; these are `before` and a question that no other call has.
+    Streams take `models` in turn, where there are any; a question is an input where `variable` is
+    its name, and then no message.
     """
 
     url: str
@@ -34,6 +36,17 @@ class Streams:
     streams: int
     answers: int
     seed: int
+    models: tuple[str, ...] = ()
+    variable: str | None = None
+
+    def call(self, number: int, question: str) -> dict[str, Any]:
+        """The body of a call of stream `number`."""
+        model = {"model": self.models[number % len(self.models)]} if self.models else {}
+        if self.variable is not None:
+            asked: dict[str, Any] = {"messages": [], "inputs": {self.variable: question}}
+        else:
+            asked = {"messages": [*self.before, {"role": "user", "content": question}]}
+        return {**self.body, **model, **asked}
 
 
 @dataclass(frozen=True)
@@ -63,8 +76,7 @@ async def run(asked: Streams) -> Streamed:
         async def stream(number: int) -> None:
             for answer in range(asked.answers):
                 question = f"{asked.seed}, {number}, {answer}: tell a story of these numbers."
-                messages = [*asked.before, {"role": "user", "content": question}]
-                found.append(await one(http, asked.url, {**asked.body, "messages": messages}))
+                found.append(await one(http, asked.url, asked.call(number, question)))
 
         started = time.perf_counter()
         await asyncio.gather(*map(stream, range(asked.streams)))
