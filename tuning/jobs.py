@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from sqlmodel import Session, col, select
 
 from connectors.models import Model
+from core import drafts
 from core.audit import actor_of, record
 from core.clock import utcnow
 from core.errors import Conflict, NotFound
@@ -73,6 +74,7 @@ def create(session: Session, job_id: str, name: str, manifest: Manifest) -> Tuni
 def queue(session: Session, job: TuningJob) -> None:
     """Hand a job whose files are written to the workers."""
     enqueue(session, KIND, job.id)
+    drafts.touch(session, "tuning", job.name, job.name)
     record(session, "tuning.start", job.name, {"id": job.id})
 
 

@@ -42,9 +42,19 @@ def lineage_of(session: Session, data: Path, name: str) -> list[Parent]:
 
 
 def job_of_model(session: Session, model: str) -> str | None:
-    """The name of the job that a model was published from; None for a model of other making."""
-    query = select(TuningJob.name).where(col(TuningJob.model) == model)
+    """The job that a model came of, published or served for its proof; None for other models."""
+    query = select(TuningJob.name).where(
+        TuningJob.name == model, col(TuningJob.serving).is_not(None)
+    )
     return session.exec(query).first()
+
+
+def is_candidate(session: Session, model: str) -> bool:
+    """Whether a model is served for its proof alone and was never published."""
+    query = select(TuningJob.id).where(
+        TuningJob.name == model, col(TuningJob.serving).is_not(None), col(TuningJob.model).is_(None)
+    )
+    return session.exec(query).first() is not None
 
 
 def lineage_json(parents: list[Parent]) -> list[dict[str, Any]]:

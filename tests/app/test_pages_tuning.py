@@ -12,7 +12,7 @@ from app.server import merges, row_checks, training_starts
 from app.workspace.components import tuning_chart
 from app.workspace.components.tuning_points import Losses
 from connectors.backends.models import BackendSettings
-from connectors.backends.service import add_backend
+from connectors.backends.service import add_backend, serve_adapter
 from core.clock import utcnow
 from core.database import Database
 from core.jobs import place
@@ -25,7 +25,7 @@ from tests.support.models import folder
 from tests.support.pages import page, words
 from tests.support.runs_factory import make_run
 from tuning import environment, jobs
-from tuning.folders import job_folder
+from tuning.folders import adapter_folder, job_folder
 from tuning.models import TuningPoint
 from tuning.request import settings_of
 from tuning.service import TuneRequest, start
@@ -408,6 +408,12 @@ def test_a_model_is_published_to_a_backend_and_taken_down(trained: Database) -> 
     assert asked is not None
     assert asked.route.backend == "host"
     told(trained, job_id, serving=asked.model_copy(update={"state": "ready"}).model_dump())
+    with trained.session_scope(HERE) as session:
+        serve_adapter(session, "host", "one", adapter_folder(trained.settings.data, job_id))
+    made = page("models", id="one")
+    assert not made.exception
+    links = [one.proto.label for one in made.get("page_link")]
+    assert any("From the training one" in link for link in links)
     found = page("tuning", id="one", do="down")
     next(b for b in found.button if b.label == "Take model down").click().run()
     assert status(trained).serving is None

@@ -52,6 +52,7 @@ _OBJECTS: Mapping[str, str] = {
     "app": "apps",
     "model": "models",
     "backend": "backends",
+    "tuning": "tuning",
 }
 ICONS: Mapping[str, str] = {place.page: place.icon for place in PLACES}
 FIELDS: Mapping[str, Mapping[str, str]] = {
