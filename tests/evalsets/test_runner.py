@@ -229,13 +229,13 @@ async def test_attempts_recorded_ahead_and_not_sent_are_taken_back(
 async def test_without_taking_back_the_ledger_counts_too_many(
     sqlite_db: Database, w: Witness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Control: a pause finds attempts at the gate."""
-
-    def keep(*_: object) -> None: ...
-
-    monkeypatch.setattr(Engine, "_take_back", keep)
+    """Control: a pause finds attempts at the gate, though on a busy machine not each time."""
+    kept: list[object] = []
+    monkeypatch.setattr(Engine, "_take_back", lambda _, work, __: kept.append(work))
     attempts, requests = await paused_with_many_slots(sqlite_db, w)
-    assert attempts > requests
+    if not kept:
+        pytest.skip("the pause met nothing at the gate")
+    assert attempts == requests + len(kept)
 
 
 async def test_cancel_is_final(db: Database, w: Witness) -> None:

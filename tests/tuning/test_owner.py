@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,11 +16,11 @@ from evalsets.datasets.edits import typed_cases
 from evalsets.datasets.service import push
 from prompts.chat_template import check_chat_template
 from tests.support.running import ACTOR
-from tests.support.training import asked, until
+from tests.support.training import ROOT, asked, until
 from tuning import jobs
 from tuning.checkpoints import verify
 from tuning.folders import adapter_folder
-from tuning.owner import own_and_run, trainer_environment
+from tuning.owner import next_job, own_and_run, trainer_environment
 from tuning.report import document
 from tuning.request import settings_of
 from tuning.service import TuneRequest, start
@@ -36,8 +38,8 @@ def add_rows(db: Database, name: str = "codes", expected: str = "zebra") -> None
         push(session, name, typed_cases(rows))
 
 
-def begin(db: Database, base: str, name: str = "one", **changes: Any) -> str:
-    given = {"learning_rate": 0.02, "batch": 4, "steps": 12, "max_length": 128}
+def begin(db: Database, base: str, name: str = "one", steps: int = 12, **changes: Any) -> str:
+    given = {"learning_rate": 0.02, "batch": 4, "steps": steps, "max_length": 128}
     settings = settings_of("sft", "lora", given)
     request = TuneRequest(name, base, "codes", None, *settings, **changes)
     return start(db, ACTOR, request, check_chat_template)
@@ -62,33 +64,52 @@ def trainers_of(folder: Path) -> list[int]:
     return found
 
 
-def test_a_killed_training_is_interrupted_and_resumed_to_its_end(
-    sqlite_db: Database, tiny: Path
-) -> None:
-    db = sqlite_db
+_OWNER = """
+import sys, threading
+from pathlib import Path
+import app.tables
+from app.opening import open_database
+from core.settings import load_settings
+from tuning.owner import own_and_run
+own_and_run(open_database(load_settings(Path(sys.argv[1]))), sys.argv[2], threading.Event())
+"""
+
+
+def test_what_is_killed_is_seen_and_goes_on_to_its_end(sqlite_db: Database, tiny: Path) -> None:
+    """First the trainer, then the server that owns it; nobody is left behind."""
+    db, steps = sqlite_db, 300
     add_rows(db)
-    job_id = begin(db, str(tiny))
+    job_id = begin(db, str(tiny), steps=steps)
     assert (status(db).status, status(db).place) == ("queued", 1)
     stop = threading.Event()
     owner = threading.Thread(target=own_and_run, args=(db, job_id, stop))
     owner.start()
     folder = adapter_folder(db.settings.data, job_id).parent
-    until(lambda: status(db).checkpoint is not None or not owner.is_alive())
+    until(lambda: status(db).checkpoint is not None)
     for pid in trainers_of(folder):
         os.killpg(pid, signal.SIGKILL)
     owner.join(30)
     first = status(db)
-    if first.status != "completed":  # so fast that nothing was left to kill
-        assert first.status == "interrupted"
-        assert first.reason is not None
-        assert "resume" in first.reason
-        with db.session_scope(ACTOR) as session:
-            jobs.resume(session, "one")
-        assert own_and_run(db, job_id, stop) == "completed"
+    assert first.status == "interrupted"
+    assert "resume" in (first.reason or "")
+    with db.session_scope(ACTOR) as session:
+        jobs.resume(session, "one")
+
+    server = subprocess.Popen(
+        [sys.executable, "-c", _OWNER, str(db.settings.data), job_id], cwd=ROOT
+    )
+    until(lambda: status(db).step > first.step)
+    assert status(db).status == "running"
+    server.kill()
+    server.wait()
+    until(lambda: trainers_of(folder) == [], 10, "an orphan goes on")
+    assert status(db).status == "interrupted"
+    assert next_job(db) == job_id, "the next server goes on unasked"
+    assert own_and_run(db, job_id, stop) == "completed"
     assert trainers_of(folder) == []
     with db.read_scope() as session:
         told = document(session, status(db))
-    assert (told["status"], told["step"], told["steps"]) == ("completed", 12, 12)
+    assert (told["status"], told["step"], told["steps"]) == ("completed", steps, steps)
     assert told["adapter_hash"] == verify(adapter_folder(db.settings.data, job_id)).hash
     assert told["loss"][-1][1] < told["loss"][0][1]
     assert told["eval_loss"] is not None

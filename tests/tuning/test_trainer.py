@@ -212,6 +212,14 @@ def test_a_job_that_cannot_be_is_refused_in_a_sentence(
     assert reason in refusal(trainers, folder)
 
 
+@pytest.mark.parametrize("method", ["dpo", "kto", "reward"])
+def test_prompts_that_leave_no_room_are_said(
+    trainers: Forks, tiny: Path, tmp_path: Path, method: str
+) -> None:
+    folder = write_job(tmp_path / "job", tiny, method, {"kind": "lora"}, knobs={"max_length": 16})
+    assert "No row has a prompt shorter than max_length" in refusal(trainers, folder)
+
+
 class Harm:
     """What a pickle would run."""
 

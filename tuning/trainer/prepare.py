@@ -109,13 +109,15 @@ def _is_flat(spec: JobSpec) -> bool:
 
 def dataset(tokenizer: Any, spec: JobSpec, given: list[dict[str, Any]]) -> Dataset:
     """Rows as TRL takes them, with their length in tokens or, for pairs, about. Raises Refused."""
+    assert spec.knobs.max_length is not None
+    most = spec.knobs.max_length
     if not isinstance(spec.method, Sft):
+        if not any(_leaves_room(tokenizer, row, most) for row in given):
+            raise Refused("No row has a prompt shorter than max_length tokens. Raise max_length.")
         chosen = _mixed(given, spec) if isinstance(spec.method, Kto) else given
         lengths = [max(1, _characters(row) // 4) for row in chosen]
         plain = [{key: value for key, value in row.items() if value is not None} for row in chosen]
         return Dataset.from_list(plain).add_column("length", lengths)  # pyright: ignore[reportCallIssue]
-    assert spec.knobs.max_length is not None
-    most = spec.knobs.max_length
     found = [tokens for row in given if (tokens := rows.spoken(tokenizer, row, most))]
     if not found:
         raise Refused("No row has an answer within max_length tokens. Raise max_length.")
@@ -125,6 +127,12 @@ def dataset(tokenizer: Any, spec: JobSpec, given: list[dict[str, Any]]) -> Datas
         "length": [len(one.input_ids) for one in found],
     }
     return Dataset.from_dict(columns)
+
+
+def _leaves_room(tokenizer: Any, row: dict[str, Any], most: int) -> bool:
+    """Whether an answer has a place after the prompt; TRL leaves out rows where it has none."""
+    text = rows.render(tokenizer, row["prompt"], row.get("tools"), ask=True)
+    return len(tokenizer(text, add_special_tokens=False)["input_ids"]) < most
 
 
 def _mixed(given: list[dict[str, Any]], spec: JobSpec) -> list[dict[str, Any]]:
