@@ -84,7 +84,7 @@ def _back(page: Page, server: Server, hand: Hand) -> None:
     before = hand.clicks
     hand.click("Roll back to 1")
     expect(page.get_by_text("production goes back to release 1, from 2.")).to_be_visible()
-    hand.click("Roll back to 1")
+    hand.click(page.get_by_role("dialog").get_by_role("button", name="Roll back to 1", exact=True))
     expect(page.get_by_text("production → news@1").first).to_be_visible()
     assert hand.clicks - before == 2
 

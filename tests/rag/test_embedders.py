@@ -1,5 +1,6 @@
 """Embedders with the real packaged models: order, equality, sharing, death, confinement."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -99,7 +100,8 @@ def test_a_process_that_dies_again_is_an_error_with_a_remedy(minilm: LocalEmbedd
     def hunt() -> None:
         while not stop.is_set():
             if (pid := minilm.process.pid) is not None:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(0.01)
 
     hunter = threading.Thread(target=hunt)

@@ -20,9 +20,9 @@ class Shell:
         """A command to its end, whatever it is."""
         return self.forking.run(self.data, *map(str, arguments), **environment)
 
-    def alone(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+    def alone(self, *arguments: object, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """The same in a process of its own, as a user's shell starts it."""
-        return command(self.data, *map(str, arguments))
+        return command(self.data, *map(str, arguments), timeout=timeout)
 
     def __call__(self, *arguments: object, status: int = 0, **environment: str) -> str:
         """stdout of a command that ends with `status`."""

@@ -75,8 +75,11 @@ own_and_run(open_database(load_settings(Path(sys.argv[1]))), sys.argv[2], thread
 """
 
 
-def test_what_is_killed_is_seen_and_goes_on_to_its_end(sqlite_db: Database, tiny: Path) -> None:
+def test_what_is_killed_is_seen_and_goes_on_to_its_end(
+    sqlite_db: Database, tiny: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """First the trainer, then the server that owns it; nobody is left behind."""
+    monkeypatch.setattr("tuning.service.CHECKPOINTS", 3)
     db, steps = sqlite_db, 300
     add_rows(db)
     job_id = begin(db, str(tiny), steps=steps)
