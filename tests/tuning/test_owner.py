@@ -1,7 +1,6 @@
 """A training from its rows to its adapter: queued, killed on the way, resumed, ended."""
 
 import os
-import signal
 import subprocess
 import sys
 import threading
@@ -75,40 +74,26 @@ own_and_run(open_database(load_settings(Path(sys.argv[1]))), sys.argv[2], thread
 """
 
 
-def test_what_is_killed_is_seen_and_goes_on_to_its_end(
+def test_the_death_of_its_server_is_seen_and_the_next_one_goes_on(
     sqlite_db: Database, tiny: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """First the trainer, then the server that owns it; nobody is left behind."""
     monkeypatch.setattr("tuning.service.CHECKPOINTS", 3)
     db, steps = sqlite_db, 300
     add_rows(db)
     job_id = begin(db, str(tiny), steps=steps)
     assert (status(db).status, status(db).place) == ("queued", 1)
-    stop = threading.Event()
-    owner = threading.Thread(target=own_and_run, args=(db, job_id, stop))
-    owner.start()
     folder = adapter_folder(db.settings.data, job_id).parent
-    until(lambda: status(db).checkpoint is not None)
-    for pid in trainers_of(folder):
-        os.killpg(pid, signal.SIGKILL)
-    owner.join(30)
-    first = status(db)
-    assert first.status == "interrupted"
-    assert "resume" in (first.reason or "")
-    with db.session_scope(ACTOR) as session:
-        jobs.resume(session, "one")
-
     server = subprocess.Popen(
         [sys.executable, "-c", _OWNER, str(db.settings.data), job_id], cwd=ROOT
     )
-    until(lambda: status(db).step > first.step)
+    until(lambda: status(db).checkpoint is not None)
     assert status(db).status == "running"
     server.kill()
     server.wait()
     until(lambda: trainers_of(folder) == [], 10, "an orphan goes on")
     assert status(db).status == "interrupted"
     assert next_job(db) == job_id, "the next server goes on unasked"
-    assert own_and_run(db, job_id, stop) == "completed"
+    assert own_and_run(db, job_id, threading.Event()) == "completed"
     assert trainers_of(folder) == []
     with db.read_scope() as session:
         told = document(session, status(db))
@@ -118,6 +103,36 @@ def test_what_is_killed_is_seen_and_goes_on_to_its_end(
     assert told["eval_loss"] is not None
     with db.session_scope(ACTOR) as session, pytest.raises(Conflict, match="completed"):
         jobs.ask(session, "one", "cancel")
+
+
+@pytest.mark.parametrize(
+    ("does", "ends", "says"),
+    [
+        ("kill -9 $$", "interrupted", "out of memory"),
+        ("kill -15 $$", "interrupted", "Terminated"),
+        ("echo broken >&2; exit 3", "failed", "ended with code 3"),
+        ("sleep 60 & echo", "failed", "ended with code 0"),
+    ],
+)
+def test_a_trainer_that_ends_otherwise_is_told_and_may_be_resumed(
+    sqlite_db: Database, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    does: str, ends: str, says: str,
+) -> None:  # fmt: skip
+    program = tmp_path / "python"
+    program.write_text(f"#!/bin/sh\n{does}\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PROMPTSTONE_TUNING_PYTHON", str(program))
+    add_rows(sqlite_db)
+    job_id = begin(sqlite_db, str(tiny))
+    assert own_and_run(sqlite_db, job_id, threading.Event()) == ends
+    found = status(sqlite_db)
+    assert found.reason is not None
+    assert says in found.reason
+    assert "resume" in found.reason
+    assert next_job(sqlite_db) is None, "it is not begun again by itself"
+    with sqlite_db.session_scope(ACTOR) as session:
+        jobs.resume(session, "one")
+    assert status(sqlite_db).status == "queued"
 
 
 def test_a_queued_training_is_cancelled_and_its_name_stays_taken(
