@@ -27,7 +27,7 @@ from tuning.parity import Certificate, certify, read_reference
 from tuning.serving import KIND, Serving, State, serving_of
 
 ACTOR = "worker"
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.05
 RENEW_SECONDS = 5.0
 LOAD_SECONDS = 1800.0
 """The largest models take a quarter of an hour from a slow disk."""
@@ -160,11 +160,13 @@ class _Work:
         if kind == "adapter":
             with self._database.session_scope(job.author) as session:
                 backends.serve_adapter(session, name, job.name, folder)
+            notes.nudge(self._data)
             return
         settings = self._settings(job, asked, folder)
         with self._database.session_scope(job.author) as session:
             backends.add_backend(session, name, settings, owner=place(self._data))
             backends.start_backend(session, name)
+        notes.nudge(self._data)
 
     def _settings(self, job: JobPublic, asked: Serving, folder: Path) -> BackendSettings:
         base = served_base(self._data, Path(job.manifest.base.path))
@@ -230,4 +232,4 @@ async def keep_publishing(
             say(f"publishing {found}")
             await carry_out(database, found, stop)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LOOK_SECONDS if found else 0.5)
+            await asyncio.wait_for(stop.wait(), LOOK_SECONDS)

@@ -95,6 +95,20 @@ def was_asked(data: Path, name: str) -> bool:
     return True
 
 
+def nudge(data: Path) -> None:
+    """Have the watcher look at its rows at once: something was just asked for."""
+    root(data).mkdir(parents=True, exist_ok=True, mode=0o700)
+    (root(data) / "nudged").touch(mode=0o600)
+
+
+def nudged(data: Path) -> int:
+    """When somebody did so last, in nanoseconds."""
+    try:
+        return (root(data) / "nudged").stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
 def log_of(data: Path, name: str) -> Path:
     """What its server prints."""
     return folder_of(data, name) / "server.log"

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 
 from connectors.backends import gpus, holdings, launch, naming, notes, orphans, prepare, rows
@@ -26,6 +27,7 @@ from core.errors import PromptstoneError
 from core.locks import FileLock
 
 ROUND_SECONDS = 0.5
+NUDGE_SECONDS = 0.05
 PATIENCE_SECONDS = 2.0
 log = logging.getLogger("promptstone.backends")
 
@@ -48,6 +50,7 @@ class Watch:
         self._data = database.settings.data
         self._check, self._places, self._trainer = check, places, trainer
         self._known: dict[str, Known] = {}
+        self._nudged = 0
         self._rows = rows.Rows(database)
         self._holding = Holding(self._data, "backends")
 
@@ -63,12 +66,22 @@ class Watch:
                         await asyncio.to_thread(self._begin)
                     if mine:
                         await self._safely(client)
-                    with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(stop.wait(), ROUND_SECONDS)
+                    await self._pause(stop)
             finally:
                 if mine:
                     await self._leave()
                     lock.release()
+
+    async def _pause(self, stop: asyncio.Event) -> None:
+        """Until the next round is due, or somebody asked for it."""
+        until = time.monotonic() + ROUND_SECONDS
+        while time.monotonic() < until and not stop.is_set():
+            last = notes.nudged(self._data)
+            if last != self._nudged:
+                self._nudged = last
+                return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), NUDGE_SECONDS)
 
     def _begin(self) -> None:
         """Leave nothing of a watcher that was killed."""
