@@ -87,29 +87,37 @@ def samples(session: Session, run_id: str, count: int = COUNT) -> list[Sample]:
 
 
 def _chosen(session: Session, run_id: str, count: int) -> list[int]:
-    here = select(Cell.number, Cell.case_ref).where(
+    here = select(Cell.number, Cell.case_ref, Cell.arm).where(
         Cell.run_id == run_id, Cell.state == "succeeded"
     )
     here = here.order_by(col(Cell.number)).limit(_LOOKED_AT)
     labeled = here.where(col(Cell.item_key).in_(select(Label.item_key)))
-    cases = dict([*session.exec(labeled), *session.exec(here)])
+    rows = [*session.exec(labeled), *session.exec(here)]
+    cases = {number: case for number, case, _ in rows}
+    arms = {number: arm for number, _, arm in rows}
     labels = cells_labels(session, run_id, list(cases))
     good, bad = ([n for n in cases if labels[n].label == word] for word in ("good", "bad"))
-    return spread(cases, good, bad, count)
+    return spread(cases, good, bad, count, arms)
 
 
 def spread(
-    cases: Mapping[int, int], good: Sequence[int], bad: Sequence[int], count: int
+    cases: Mapping[int, int],
+    good: Sequence[int],
+    bad: Sequence[int],
+    count: int,
+    arms: Mapping[int, int] = {},
 ) -> list[int]:
     """`count` of the cells in `cases` (number to case): good and bad in turn, then the first.
 
-    A case comes twice only where there are too few.
+    A case comes twice only where there are too few, and so does an arm of `arms` (number to arm).
     """
     chosen: list[int] = []
     turns = [(good, bad)[at % 2] for at in range(count)]
     for numbers in (*turns, *[sorted(cases)] * count):
         taken = {cases[number] for number in chosen}
-        chosen += [number for number in numbers if cases[number] not in taken][:1]
+        shown = [arms.get(number) for number in chosen]
+        left = [number for number in numbers if cases[number] not in taken]
+        chosen += sorted(left, key=lambda n: (shown.count(arms.get(n)), n))[:1]
     rest = [number for number in sorted(cases) if number not in chosen]
     return [*chosen, *rest][:count]
 

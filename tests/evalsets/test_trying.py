@@ -44,6 +44,12 @@ def test_good_and_bad_come_in_turn_and_each_case_once(good, bad, chosen):
     assert spread(cases, good, bad, 3) == chosen
 
 
+def test_arms_come_in_turn():
+    cases = {number: number // 2 for number in range(10)}
+    assert spread(cases, [], [], 3, {number: number % 2 for number in cases}) == [0, 3, 4]
+    assert spread(cases, [4, 6, 7], [8], 3, {number: number % 2 for number in cases}) == [4, 8, 7]
+
+
 def test_a_case_comes_twice_where_there_are_too_few():
     assert spread({0: 7, 1: 7, 2: 7}, [], [2], 3) == [2, 0, 1]
     assert spread({4: 7}, [], [], 3) == [4]
@@ -105,7 +111,7 @@ def test_what_a_judge_is_sent_and_what_it_takes(session: Session):
     assert isinstance(one, JudgeCall)
     system, user = (str(message["content"]) for message in one.messages)
     assert "Is it *polite*?" in system
-    assert '"answer": "answer 1 of arm 0, 1"' in user
+    assert '"answer": "answer 1 of arm 1, 1"' in user
     assert one.output_tokens == 100
     assert one.input_tokens == count_messages(one.messages, "some").n
     assert one.cost == (one.input_tokens * Decimal(3) + 1500) / 1_000_000

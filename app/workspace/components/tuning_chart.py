@@ -17,6 +17,8 @@ from app.workspace.components.tuning_points import Losses
 from app.workspace.strings import raw
 
 _HEIGHT = 280
+_LOW = 0.12
+"""Of the highest value: what ends below has no room for its name."""
 _ROOM = 0.8
 """Up to here a name stands to the right of its line's end, where nothing is drawn yet."""
 _ROWS = 8
@@ -107,11 +109,16 @@ def _chart(found: Losses, steps: int) -> Any:
 
 
 def _places(found: Losses) -> tuple[int, int]:
-    """The name of the upper line stands above its end, that of the lower one below."""
+    """The name of the upper line stands above its end, that of the lower one below.
+
+    Where both end at the axis, below is where its numbers are: one stands above the other.
+    """
     if not found.loss or not found.evaluation:
         return -7, -7
-    above = found.loss[max(found.loss)] >= found.evaluation[max(found.evaluation)]
-    return (-7, 8) if above else (8, -7)
+    ends = found.loss[max(found.loss)], found.evaluation[max(found.evaluation)]
+    low = min(ends) < _LOW * max(*found.loss.values(), *found.evaluation.values())
+    upper, lower = (-16, -7) if low else (-7, 8)
+    return (upper, lower) if ends[0] >= ends[1] else (lower, upper)
 
 
 def _table(found: Losses) -> None:
