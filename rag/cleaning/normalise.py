@@ -31,8 +31,9 @@ _GLYPHS = re.compile(
 )
 _WORDS = re.compile(r"\S++")
 _HYPHENS = regex.compile(
-    r"(?<![\p{L}\p{N}_/.-])(\p{Latin}{2,40}+)[-\u2010]\n[ \t]*+(\p{Ll}\p{Latin}{1,40}+)"
+    r"(?<![\p{L}\p{N}_/.\]-])(\p{Latin}{2,40}+)[-\u2010]\n[ \t]*+(\p{Ll}\p{Latin}{1,40}+)"
 )
+"""After a bracket stands what followed a mask: it is no word of its own."""
 _HYPHENED = regex.compile(r"\p{L}++(?:-\p{L}++)*+")
 _ODD = "\u00a0\u1680\u2000-\u200a\u202f\u205f"
 _BLANKS = re.compile(f"[ \t\n\u3000{_ODD}]{{2,}}+|[{_ODD}]|[ \t]\\Z")

@@ -1,7 +1,7 @@
 """Cleaning: what each step takes and leaves, pages carried along, linear time."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rag.cleaning import normalise
@@ -218,6 +218,7 @@ _PARTS = st.sampled_from(
 )  # fmt: skip
 
 
+@example(pages=["a@b.coe\u0301e\u0301-\nword "])
 @given(pages=st.lists(st.lists(_PARTS, max_size=8).map("".join), max_size=8))
 @settings(max_examples=600 if DEEP else 60, deadline=None)
 def test_pages_stay_in_order_and_cleaning_twice_changes_nothing(pages: list[str]) -> None:
