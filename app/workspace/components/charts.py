@@ -13,6 +13,7 @@ MOST_ARMS = 6
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _GRAY = "#808891"
 _ROW = 46
+_LINE = 15
 _SIGNED = "(datum.value > 0 ? '+' : datum.value < 0 ? '\u2212' : '') + abs(round(datum.value))"
 """Labels of an axis in points: +20, 0, −60."""
 
@@ -106,9 +107,15 @@ def latency(rows: Sequence[Mapping[str, object]], arms: Sequence[str], alt_text:
     ends = alt.Chart(alt.Data(values=[dict(row) for row in last.values()])).encode(
         x="ms:Q", y="share:Q", color=_color(arms)
     )
-    name = ends.mark_text(align="right", baseline="bottom", dx=-6, dy=-4).encode(text="arm:N")
+    # All lines end at the top, so names stand below each other, or close ones would cover another.
+    names = [
+        ends.transform_filter(alt.datum.arm == arm)
+        .mark_text(align="right", baseline="bottom", dx=-6, dy=_LINE * number - 4)
+        .encode(text="arm:N")
+        for number, arm in enumerate(last)
+    ]
     dots = ends.mark_point(filled=True, size=70).encode(shape=_shape(arms))
-    _draw(alt.layer(chart, dots, name), 240, alt_text)
+    _draw(alt.layer(chart, dots, *names), 240, alt_text)
 
 
 def cost_quality(rows: Sequence[Mapping[str, object]], arms: Sequence[str], alt_text: str) -> None:
