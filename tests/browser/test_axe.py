@@ -10,7 +10,7 @@ pytestmark = pytest.mark.browser
 
 PAGES = (
     *("/", "/prompts", "/datasets", "/runs", "/label", "/evaluators", "/models", "/settings"),
-    *("/traces", "/review"),
+    *("/traces", "/review", "/backends", "/tuning"),
 )
 OBJECTS = (
     "/prompts?id=news",
