@@ -99,6 +99,8 @@ class Watch:
         except Exception:
             log.exception("a round of watching backends failed; it is done again")
             await asyncio.sleep(ROUND_SECONDS)
+        finally:
+            self._holding.tell(self._held())
 
     async def _round(self, client: CheckedClient) -> None:
         asked = await asyncio.to_thread(self._rows.read)
@@ -112,7 +114,6 @@ class Watch:
         await self._look(client, asked)
         await self._steer(asked)
         await self._place(asked)
-        self._holding.tell(self._held())
         seen = {name: self._seen(name, one) for name, one in asked.items()}
         await asyncio.to_thread(self._rows.write, seen)
 

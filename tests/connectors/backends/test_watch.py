@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -207,6 +208,11 @@ async def test_a_training_that_holds_the_memory_is_waited_for(
     training.end()
     await watched.ready("a")
     assert [(one.place, one.need) for one in training.others()] == [("cpu", 6 * GIB)]
+    watched.change("a", service.remove_backend)
+    until = time.monotonic() + 20
+    while training.others():
+        assert time.monotonic() < until, "what is gone holds memory"
+        await asyncio.sleep(0.05)
 
 
 async def test_idle_ones_stop_and_calls_wake_them(
