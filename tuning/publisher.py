@@ -28,6 +28,8 @@ from tuning.serving import KIND, Serving, State, serving_of
 
 ACTOR = "worker"
 LOOK_SECONDS = 0.05
+IDLE_SECONDS = 0.25
+"""Between two looks for an ask: each is a read of the database, in every worker."""
 RENEW_SECONDS = 5.0
 LOAD_SECONDS = 1800.0
 """The largest models take a quarter of an hour from a slow disk."""
@@ -232,4 +234,4 @@ async def keep_publishing(
             say(f"publishing {found}")
             await carry_out(database, found, stop)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop.wait(), LOOK_SECONDS)
+            await asyncio.wait_for(stop.wait(), IDLE_SECONDS)
