@@ -6,7 +6,7 @@ COOLDOWN := 7
 TORCH := 2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: setup run test test-slow test-deep lint format bench lock screenshots clean
+.PHONY: setup run test test-slow test-deep lint format bench lock screenshots editor clean
 
 setup: .venv/.setup
 
@@ -37,14 +37,14 @@ lint: .venv/.setup-test
 
 # Database tests run on SQLite and PostgreSQL; faults repeat at about a tenth of `make test-deep`.
 test: lint
-	$(BIN)/python -m pytest -m "not slow" -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -m "not slow" -n 3 --dist loadfile --no-loadscope-reorder
 
 # What takes minutes each: a real model is trained and served.
 test-slow: .venv/.setup-test
 	$(BIN)/python -m pytest -m slow --timeout 1800
 
 test-deep: lint
-	PROMPTSTONE_TEST_DEEP=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --timeout 3600
+	PROMPTSTONE_TEST_DEEP=1 $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder --timeout 3600
 
 format: .venv/.setup-test
 	$(BIN)/ruff check --fix .
@@ -55,6 +55,14 @@ bench: .venv/.setup-test
 
 screenshots: .venv/.setup-test
 	$(BIN)/python -m docs.screenshots
+
+# The code editor as one file: its packages and the bundler as locked, none of their own scripts run.
+EDITOR := app/workspace/components/editor_source
+editor:
+	mkdir -p .venv/editor
+	cp $(EDITOR)/package.json $(EDITOR)/package-lock.json .venv/editor
+	npm ci --silent --no-audit --no-fund --ignore-scripts --prefix .venv/editor
+	node $(EDITOR)/build.mjs .venv/editor
 
 # Releases younger than a week are left out: most poisoned packages are found within days.
 lock: .venv/.setup-test

@@ -9,6 +9,7 @@ from core.database import Database
 from core.errors import Unavailable
 from core.migrate import migrate
 from core.settings import Settings
+from evalsets.evaluators.own_files import use_folder
 
 _MAGIC = b"SQLite format 3\x00"
 _RESTORE = (
@@ -34,6 +35,7 @@ def open_database(settings: Settings) -> Database:
         remedy = "rights and free space" if sqlite else "PROMPTSTONE_DATABASE_URL and the server"
         raise Unavailable(f"The database cannot be opened: {why}. Check {remedy}.") from error
     mark(settings)
+    use_folder(settings.evaluators)
     return database
 
 

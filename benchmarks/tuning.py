@@ -6,7 +6,8 @@
 Needs no network and only the trainer's own files and libraries: TRAINER is a Python that has them
 (by default this one). The model has random weights unless --base names a folder. Each subject is a
 process of its own, rounds are interleaved; a figure is the median of its rounds. Tokens are those of
-rows, never padding, over all updates but the first two; ours has a checkpoint in that time.
+rows, never padding, over all updates but the first two; with the same settings both write a
+checkpoint in that time.
 """
 
 import argparse
@@ -41,6 +42,11 @@ class Plan(NamedTuple):
     batch: int
     steps: int
 
+    @property
+    def checkpoint_every(self) -> int:
+        """Steps between two checkpoints, ours and TRL's with the same settings."""
+        return max(LEFT_OUT + 1, self.steps // 2)
+
 
 class Figures(NamedTuple):
     """Of one training; `padding` and `flops_share` only of ours."""
@@ -71,7 +77,7 @@ def ours(plan: Plan, number: int) -> Figures:
         "knobs": {"learning_rate": RATE, "steps": plan.steps, "batch": plan.batch,
                   "max_length": MAX_LENGTH},
         "rows_hash": hashlib.sha256(rows).hexdigest(),
-        "checkpoint_every": max(LEFT_OUT + 1, plan.steps // 2),
+        "checkpoint_every": plan.checkpoint_every,
     }  # fmt: skip
     (folder / "spec.json").write_text(json.dumps(spec))
     with (folder / "trainer.log").open("wb") as log:
@@ -90,11 +96,14 @@ def ours(plan: Plan, number: int) -> Figures:
 
 
 def bare(plan: Plan, same: dict[str, Any] | None) -> Figures:
-    """TRL itself; `same` are rows a pass, passes an update and recomputing, as ours chose."""
+    """TRL itself; `same` are rows a pass, passes an update and recomputing, as ours chose.
+
+    With the same settings it writes a checkpoint as often as ours.
+    """
     given = {
         "same": same is not None, "batch": plan.batch, "steps": plan.steps, "rank": RANK,
         "learning_rate": RATE, "train": str(plan.work / "train.jsonl"),
-        "out": str(plan.work / "trl"), **(same or {}),
+        "out": str(plan.work / "trl"), "every": plan.checkpoint_every, **(same or {}),
     }  # fmt: skip
     found = bare_process(plan, given)
     return Figures(_seconds(found["ends"]), found["loss"], found["peak_gb"])

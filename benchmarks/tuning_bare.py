@@ -47,6 +47,8 @@ def tokens_of(tokenizer: Any, path: Path, most: int) -> Dataset:
 def held_out_loss(model: Any, data: Dataset) -> float:
     """Nats a learned token, row by row, so that no way of batching counts."""
     model.eval()
+    # One row alone needs no attention that keeps rows apart, and that one takes no other.
+    model.get_base_model().set_attn_implementation("sdpa")
     total = count = 0.0
     with torch.inference_mode():
         for row in data:
@@ -80,7 +82,9 @@ def main() -> None:
     same, where = given["same"], device()
     tokenizer = AutoTokenizer.from_pretrained(given["base"])
     options: dict[str, Any] = {}
-    chosen: dict[str, Any] = {"per_device_train_batch_size": given["batch"]}
+    chosen: dict[str, Any] = {
+        "per_device_train_batch_size": given["batch"], "save_strategy": "no",
+    }  # fmt: skip
     if same:
         config = AutoConfig.from_pretrained(given["base"])
         options = {
@@ -91,6 +95,7 @@ def main() -> None:
             "per_device_train_batch_size": given["rows"], "padding_free": True, "max_length": None,
             "gradient_accumulation_steps": given["accumulate"],
             "gradient_checkpointing": given["checkpointing"],
+            "save_strategy": "steps", "save_steps": given["every"], "save_total_limit": 2,
         }  # fmt: skip
     else:
         options = {"dtype": torch.float32}
@@ -107,7 +112,7 @@ def main() -> None:
         args=SFTConfig(
             output_dir=given["out"], max_steps=given["steps"], learning_rate=given["learning_rate"],
             lr_scheduler_type="cosine", warmup_steps=round(given["steps"] * 0.03),
-            save_strategy="no", report_to="none", seed=0, disable_tqdm=True,
+            report_to="none", seed=0, disable_tqdm=True,
             bf16=where.kind == "cuda", use_cpu=where.kind == "cpu", **chosen,
         ),
         train_dataset=tokens_of(tokenizer, Path(given["train"]), given["max_length"]),

@@ -7,10 +7,10 @@ any of them.
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from sqlmodel import Session, col, select
 
@@ -19,7 +19,7 @@ from connectors.connections import Connections
 from connectors.models import Generation
 from connectors.prices import Price, cost
 from connectors.service import get_model, target_of
-from connectors.wire import ChatAnswer, ChatError, ChatRequest, Message, Target
+from connectors.wire import ChatAnswer, ChatError, ChatRequest, Message, Target, Usage
 from core.canonical import Json
 from core.clock import new_id, utcnow
 from core.database import Database
@@ -29,9 +29,23 @@ log = logging.getLogger("promptstone.generations")
 PAID = "The server stopped during this call; it may have been paid. Run it again if you need it."
 
 
+class Round(NamedTuple):
+    """The next request of a conversation with tools, and the results that it goes on with."""
+
+    request: ChatRequest
+    results: list[str]
+
+
+GoesOn = Callable[[ChatRequest, ChatAnswer], Round | None]
+"""What is asked after an answer with tool calls; None ends the conversation."""
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a page asks: who, which model, what, and the prompt version it came from."""
+    """What a page asks: who, which model, what, and the prompt version it came from.
+
+    `goes_on` answers tool calls; it says itself when there were enough of them.
+    """
 
     actor: str
     target: Target
@@ -39,6 +53,7 @@ class Call:
     price: Price | None = None
     prompt: str | None = None
     version: int | None = None
+    goes_on: GoesOn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +70,7 @@ class Event:
 class _Live:
     actor: str
     parts: list[str] = field(default_factory=list[str])
+    begun: int = 0  # rounds; each says its text anew
     state: State = "sent"
     watchers: set[asyncio.Event] = field(default_factory=set[asyncio.Event])
     task: "asyncio.Task[None] | None" = None
@@ -77,13 +93,28 @@ def prepare(
     tools: Sequence[Mapping[str, Json]] | None = None,
     prompt: str | None = None,
     version: int | None = None,
+    goes_on: GoesOn | None = None,
 ) -> Call:
     """A call of a model by name; `params` win over the model's own. Raises as `target_of` does."""
     found = get_model(session, model)
     merged = {**found.settings.params, **(params or {})}
     request = ChatRequest(messages, params=merged, schema=schema, tools=tools)
     target = target_of(session, model, key_path)
-    return Call(actor, target, request, found.price, prompt, version)
+    return Call(actor, target, request, found.price, prompt, version, goes_on)
+
+
+def record(session: Session, call: Call) -> str:
+    """Add the row of a call, for `Generations.begin` once it is committed; returns its id."""
+    row = Generation(
+        id=new_id(),
+        actor=call.actor,
+        model=call.target.name,
+        prompt=call.prompt,
+        version=call.version,
+        request=cast(dict[str, Any], build_body(call.target, call.request)),
+    )
+    session.add(row)
+    return row.id
 
 
 def mark_interrupted(session: Session) -> int:
@@ -93,6 +124,35 @@ def mark_interrupted(session: Session) -> int:
         row.state, row.error, row.ended_at = "interrupted", PAID, utcnow()
         session.add(row)
     return len(rows)
+
+
+class _Ended(NamedTuple):
+    """A round that went on: what was said, and the results that the model was told."""
+
+    answer: ChatAnswer
+    results: list[str]
+
+    def as_json(self, price: Price | None) -> dict[str, Any]:
+        money = cost(self.answer.usage, price)
+        return {
+            "output": self.answer.text,
+            "tool_calls": [dict(one) for one in self.answer.tool_calls],
+            "results": self.results,
+            "input_tokens": self.answer.usage.input_tokens,
+            "output_tokens": self.answer.usage.output_tokens,
+            "cost": None if money is None else str(money),
+        }
+
+
+class _End(NamedTuple):
+    state: State
+    error: str | None
+    answer: ChatAnswer | None
+    rounds: list[_Ended]
+
+
+def _total(usages: Sequence[Usage]) -> Usage:
+    return Usage(sum(one.input_tokens for one in usages), sum(one.output_tokens for one in usages))
 
 
 class Generations:
@@ -106,19 +166,15 @@ class Generations:
 
     def start(self, call: Call) -> str:
         """Write the row, begin the call, return its id; the loop need not be this thread's."""
-        row = Generation(
-            id=new_id(),
-            actor=call.actor,
-            model=call.target.name,
-            prompt=call.prompt,
-            version=call.version,
-            request=cast(dict[str, Any], build_body(call.target, call.request)),
-        )
         with self._database.session_scope(call.actor) as session:
-            session.add(row)
-        self._live[row.id] = _Live(call.actor)
-        self._loop.call_soon_threadsafe(self._begin, row.id, call)
-        return row.id
+            generation_id = record(session, call)
+        self.begin(generation_id, call)
+        return generation_id
+
+    def begin(self, generation_id: str, call: Call) -> None:
+        """Begin a call whose row is committed."""
+        self._live[generation_id] = _Live(call.actor)
+        self._loop.call_soon_threadsafe(self._begin, generation_id, call)
 
     def stop(self, generation_id: str) -> None:
         """End a call; what it said so far is kept."""
@@ -141,6 +197,7 @@ class Generations:
                 for event in await asyncio.to_thread(self._stored, actor, generation_id):
                     yield event
         seen = dict.fromkeys(mine, 0)
+        rounds = {id: live.begun for id, live in mine.items()}
         for live in mine.values():
             live.watchers.add(changed)
         try:
@@ -149,6 +206,9 @@ class Generations:
                 for generation_id in list(seen):
                     live = mine[generation_id]
                     ended = live.state != "sent"
+                    if rounds[generation_id] != live.begun:
+                        rounds[generation_id], seen[generation_id] = live.begun, 0
+                        yield Event("text", generation_id)
                     if new := live.parts[seen[generation_id] :]:
                         kind = "delta" if seen[generation_id] else "text"
                         seen[generation_id] += len(new)
@@ -193,9 +253,20 @@ class Generations:
         answer: ChatAnswer | None = None
         state: State = "succeeded"
         error: str | None = None
+        rounds: list[_Ended] = []
         try:
             connector = self._connections.connector(call.target)
-            answer = await connector.chat(call.request, on_delta=said)
+            request: ChatRequest | None = call.request
+            while request is not None:
+                answer = None
+                made = await connector.chat(request, on_delta=said)
+                more = call.goes_on(request, made) if call.goes_on and made.tool_calls else None
+                answer, request = made, more.request if more else None
+                if more is not None:
+                    rounds.append(_Ended(made, more.results))
+                    live.parts.clear()
+                    live.begun += 1
+                    live.wake()
         except asyncio.CancelledError:
             state = live.stopped or "interrupted"
             error = PAID if state == "interrupted" else None
@@ -204,7 +275,9 @@ class Generations:
         except Exception as failed:  # whoever follows the call must learn that it has ended
             log.exception("generation %s failed", generation_id)
             state, error = "failed", f"The call failed: {type(failed).__name__}. Report this."
-        ending = asyncio.to_thread(self._save, generation_id, live, call, state, error, answer)
+        ending = asyncio.to_thread(
+            self._save, generation_id, live, call, _End(state, error, answer, rounds)
+        )
         try:
             await ending
         finally:
@@ -217,21 +290,25 @@ class Generations:
         generation_id: str,
         live: _Live,
         call: Call,
-        state: State,
-        error: str | None,
-        answer: ChatAnswer | None,
+        end: "_End",
     ) -> None:
+        state, error, answer, rounds = end
         with self._database.session_scope(call.actor) as session:
             row = session.get(Generation, generation_id)
             if row is None:
                 return
             row.state, row.error, row.ended_at = state, error, utcnow()
             row.output = answer.text if answer else "".join(live.parts)
+            row.rounds = [one.as_json(call.price) for one in rounds] or None
+            answers = [one.answer for one in rounds] + ([answer] if answer else [])
+            if answers:
+                total = _total([one.usage for one in answers])
+                row.input_tokens, row.output_tokens = total.input_tokens, total.output_tokens
+                row.ttft_ms = answers[0].ttft_ms
+                row.latency_ms = sum(one.latency_ms for one in answers)
+                row.cost = cost(total, call.price)
             if answer is not None:
-                row.input_tokens = answer.usage.input_tokens
-                row.output_tokens = answer.usage.output_tokens
-                row.ttft_ms, row.latency_ms = answer.ttft_ms, answer.latency_ms
-                row.cost = cost(answer.usage, call.price)
+                row.tool_calls = [dict(one) for one in answer.tool_calls] or None
             session.add(row)
 
     def _stored(self, actor: str, generation_id: str) -> list[Event]:

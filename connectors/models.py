@@ -86,6 +86,12 @@ class Generation(Base, table=True):
     state: str = Field(default="sent", description="sent, succeeded, failed, stopped, interrupted")
     request: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
     output: str = Field(default="", sa_column=Column(ExactText, nullable=False))
+    tool_calls: list[Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+    rounds: list[Any] | None = Field(
+        default=None,
+        sa_column=Column(JSON(none_as_null=True)),
+        description="calls of tools that went on with mocked results; their tokens are in the sums",
+    )
     error: str | None = Field(default=None, sa_column=Column(ExactText))
     input_tokens: int | None = None
     output_tokens: int | None = None

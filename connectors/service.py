@@ -163,6 +163,19 @@ def target_of(
     )
 
 
+def shown_target(model: ModelPublic) -> Target:
+    """The target of a call that is shown and not sent: without its key."""
+    sent = model.settings
+    return Target(
+        name=model.name,
+        kind=sent.kind,
+        model_id=sent.model,
+        base_url=sent.base_url or "",
+        provider=sent.provider or sent.backend or "",
+        structured=sent.structured,
+    )
+
+
 def limits_of(settings: ModelSettings) -> Limits:
     """The part of the settings that a gate keeps."""
     return Limits(settings.concurrency, settings.rpm, settings.tpm)

@@ -46,6 +46,11 @@ class Settings(BaseSettings):
         default=None, description="folder of a sentence-transformers cross-encoder"
     )
 
+    evaluators_dir: Path | None = Field(
+        default=None,
+        description="folder of the administrator's evaluators [DATA/evaluators]",
+    )
+
     chroma_from: int = Field(
         default=100_000, description="chunks from which a base is searched through Chroma", ge=1
     )
@@ -115,6 +120,11 @@ class Settings(BaseSettings):
                 f"({error.strerror}). Check PROMPTSTONE_DATABASE_PASSWORD_FILE and its rights."
             ) from error
         return f"{user}:{quote(password, safe='')}@{place}{slash}{path}"
+
+    @property
+    def evaluators(self) -> Path:
+        """Folder of the administrator's evaluators in Python."""
+        return (self.evaluators_dir or self.data / "evaluators").expanduser().absolute()
 
     @property
     def key_path(self) -> Path:

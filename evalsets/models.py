@@ -231,6 +231,27 @@ class Preference(Base, table=True):
     at: datetime = Field(default_factory=utcnow, sa_type=Moment)
 
 
+class OutputPreference(Base, table=True):
+    """A pairwise label of two outputs to the same inputs, outside of runs; rows are only added.
+
+    `place` is the name of a data set, or `scene:ID`. `arm_a` and `arm_b` name what said them.
+    """
+
+    __tablename__ = "output_preferences"
+    id: int | None = Field(default=None, primary_key=True)
+    place: str = Field(index=True, max_length=160)
+    pair_key: str = Field(index=True, max_length=64, description="place, inputs, both outputs")
+    inputs: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    output_a: str = Field(sa_column=Column(ExactText, nullable=False))
+    output_b: str = Field(sa_column=Column(ExactText, nullable=False))
+    arm_a: str = Field(sa_column=Column(ExactText, nullable=False))
+    arm_b: str = Field(sa_column=Column(ExactText, nullable=False))
+    annotator: str
+    preference: str = Field(description="a, b or tie; a stood left")
+    actor: str
+    at: datetime = Field(default_factory=utcnow, sa_type=Moment)
+
+
 class Queue(Base, table=True):
     """A stored labeling plan: which pairs, in which order, for which comparison.
 

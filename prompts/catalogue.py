@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 import orjson
-from sqlalchemy import Text, and_, cast, or_
+from sqlalchemy import ColumnElement, Text, and_, cast, func, or_
 from sqlmodel import Session, col, select
 
 from prompts.lookup import aliases_of
@@ -25,11 +25,7 @@ def list_prompts(
     `search` looks, without regard to case, into name, title, description, tags and the newest
     version's text; `folder` holds what begins with it and a slash.
     """
-    newest = and_(
-        col(PromptVersion.prompt_id) == col(Prompt.id),
-        col(PromptVersion.number) == col(Prompt.newest),
-    )
-    query = select(Prompt).join(PromptVersion, newest).order_by(col(Prompt.name)).limit(limit)
+    query = select(Prompt).join(PromptVersion, _is_newest()).order_by(col(Prompt.name)).limit(limit)
     query = query.where(col(Prompt.archived_at).is_not(None) == archived)
     tags = cast(col(Prompt.tags), Text)
     if tag is not None:
@@ -45,6 +41,26 @@ def list_prompts(
     found = list(session.exec(query))
     aliases = aliases_of(session, [prompt.id for prompt in found])
     return [_summary(prompt, aliases.get(prompt.id or 0, {})) for prompt in found]
+
+
+def snippet_names(session: Session, beside: str, limit: int = 200) -> list[str]:
+    """What a prompt but `beside` itself can include, as NAME@N of the newest versions, by name."""
+    query = (
+        select(Prompt.name, Prompt.newest)
+        .join(PromptVersion, _is_newest())
+        .where(col(Prompt.archived_at).is_(None), col(Prompt.name) != beside)
+        .where(func.json_array_length(col(PromptVersion.content)["messages"]) == 1)
+        .order_by(col(Prompt.name))
+        .limit(limit)
+    )
+    return [f"{name}@{newest}" for name, newest in session.exec(query)]
+
+
+def _is_newest() -> ColumnElement[bool]:
+    return and_(
+        col(PromptVersion.prompt_id) == col(Prompt.id),
+        col(PromptVersion.number) == col(Prompt.newest),
+    )
 
 
 def _summary(prompt: Prompt, aliases: dict[str, int]) -> PromptSummary:

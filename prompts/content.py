@@ -3,14 +3,23 @@
 from collections.abc import Mapping
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from connectors.parameters import RESERVED
 from core import canonical
 from core.errors import Invalid
 from prompts.conversion import ConversionError, convert
 from prompts.fields import JsonObject, JsonValue, Source, Text, VariableName
+from prompts.include import Include, check_includes
 from prompts.json_schema import is_json_schema
+from prompts.mocks import ToolMock, name_of
 
 Role = Literal["system", "user", "assistant"]
 Kind = Literal["text", "number", "boolean", "choice", "list", "json", "thread"]
@@ -64,7 +73,9 @@ class PromptContent(_Frozen):
     """Everything that a version's hash covers.
 
     `options` are the model's parameters by their wire names (`temperature`, `max_tokens`),
-    `outputs` is a JSON schema, `tools` are in OpenAI's form.
+    `outputs` is a JSON schema, `tools` are in OpenAI's form, `mocks` what they are said to answer
+    in trials and runs, `includes` the snippets at their versions with their texts. What came later
+    is left out of the JSON where it is empty, so that the hashes of older versions stay.
     """
 
     messages: tuple[MessageTemplate, ...] = Field(default=(), max_length=MAX_MESSAGES)
@@ -73,6 +84,8 @@ class PromptContent(_Frozen):
     inputs: tuple[Variable, ...] = ()
     outputs: JsonObject | None = None
     tools: tuple[JsonObject, ...] = ()
+    includes: tuple[Include, ...] = ()
+    mocks: tuple[ToolMock, ...] = Field(default=(), max_length=200)
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:
@@ -84,7 +97,20 @@ class PromptContent(_Frozen):
             raise ValueError(f"the option {name!r} is set for each call; remove it")
         if self.outputs is not None and not is_json_schema(self.outputs):
             raise ValueError("outputs is no JSON schema; give it a type such as object")
+        check_includes(self.includes)
+        tools = {name_of(tool) for tool in self.tools}
+        for mock in self.mocks:
+            if mock.tool not in tools:
+                raise ValueError(f"the mocked tool {mock.tool!r} is none of the tools; remove it")
         return self
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data = handler(self)
+        for name in ("includes", "mocks"):
+            if not data.get(name):
+                data.pop(name, None)
+        return data
 
     @property
     def threads(self) -> frozenset[str]:

@@ -13,7 +13,7 @@ from prompts.content import MessageTemplate, PromptContent
 from prompts.matching import blocks
 
 Change = Literal["same", "removed", "added"]
-Part = Literal["model", "options", "inputs", "outputs", "tools"]
+Part = Literal["model", "options", "inputs", "outputs", "tools", "mocks", "includes"]
 _CJK = (
     "\\u3040-\\u30ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\uac00-\\ud7af\\uf900-\\ufaff"
     "\\U00020000-\\U0003ffff"
@@ -45,8 +45,8 @@ class MessageDiff(NamedTuple):
 class SettingDiff(NamedTuple):
     """One setting with its canonical JSON on both sides; None where it is not set.
 
-    `part` is model, options, inputs, outputs or tools, `name` what within it, such as
-    `temperature`, the variable or the tool.
+    `part` is model, options, inputs, outputs, tools, mocks or includes, `name` what within it, such
+    as `temperature`, the variable or the tool.
     """
 
     part: Part
@@ -56,10 +56,14 @@ class SettingDiff(NamedTuple):
 
 
 class ContentDiff(NamedTuple):
-    """Every message of both sides in order, changed or not, and the settings that differ."""
+    """Every message of both sides in order, changed or not, and the settings that differ.
+
+    `snippets` are the included texts that differ, their roles NAME@N.
+    """
 
     messages: tuple[MessageDiff, ...]
     settings: tuple[SettingDiff, ...]
+    snippets: tuple[MessageDiff, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -134,7 +138,24 @@ def diff(before: PromptContent, after: PromptContent) -> ContentDiff:
     return ContentDiff(
         messages=tuple(_messages(before.messages, after.messages)),
         settings=tuple(_settings(before, after)),
+        snippets=tuple(_snippets(before, after)),
     )
+
+
+def _snippets(before: PromptContent, after: PromptContent) -> Iterator[MessageDiff]:
+    """Included texts of another version, by where they are included."""
+    left, right = ({(o.within, o.ref): o for o in side.includes} for side in (before, after))
+    old_texts, new_texts = ({o.target for o in side.includes} for side in (before, after))
+    seen: set[tuple[str | None, str | None]] = set()
+    for place in [*left, *(place for place in right if place not in left)]:
+        old, new = left.get(place), right.get(place)
+        names = (old.target if old else None, new.target if new else None)
+        here_before = old is None and names[1] in old_texts
+        still_here = new is None and names[0] in new_texts
+        if names[0] != names[1] and names not in seen and not (here_before or still_here):
+            seen.add(names)
+            pieces = word_diff(old.text if old else "", new.text if new else "")
+            yield MessageDiff(*names, pieces)
 
 
 def _messages(
@@ -202,6 +223,11 @@ def _flat(content: PromptContent) -> dict[tuple[Part, str], str]:
         found["outputs", "schema"] = canonical_json(content.outputs)
     for name, tool in zip(_tool_names(content.tools), content.tools, strict=True):
         found["tools", name] = canonical_json(tool)
+    for number, mock in enumerate(content.mocks, 1):
+        found["mocks", f"{mock.tool} {number}"] = canonical_json(mock.model_dump(mode="json"))
+    for one in content.includes:
+        if one.within is None:
+            found["includes", one.ref] = one.target
     return found
 
 
@@ -219,7 +245,7 @@ def _tool_names(tools: Sequence[dict[str, Any]]) -> list[str]:
 def as_text(found: ContentDiff) -> str:
     """The diff for a terminal: `[-removed-]` and `{+added+}`, as `git diff --word-diff` writes."""
     lines: list[str] = []
-    for message in found.messages:
+    for message in (*found.messages, *found.snippets):
         added, removed = message.before is None, message.after is None
         mark = " (added)" if added else " (removed)" if removed else ""
         lines.append(f"{message.after or message.before}:{mark}")

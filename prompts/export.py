@@ -4,9 +4,13 @@ from typing import Any, Literal
 
 import orjson
 
-from prompts.content import PromptContent
+from prompts.content import MessageTemplate, PromptContent
 from prompts.files import write_prompty
+from prompts.foreign import mustache
+from prompts.foreign.langfuse import TEMPLATE
+from prompts.include import Include
 from prompts.models import PromptPublic
+from prompts.template import renderer
 
 Format = Literal["prompty", "langfuse", "openai"]
 
@@ -31,12 +35,26 @@ def prompt_json(prompt: PromptPublic) -> dict[str, Any]:
         "options": content["options"],
         "outputs": content["outputs"],
         "tools": content["tools"],
+        "mocks": content.get("mocks", []),
+        "includes": [_include(one) for one in prompt.content.includes],
         "based_on": prompt.based_on,
     }
 
 
+def _include(one: Include) -> dict[str, Any]:
+    return {
+        "ref": one.ref, "name": one.name, "version": one.version, "text": one.text,
+        "within": one.within,
+    }  # fmt: skip
+
+
 def export(prompt: PromptPublic, form: Format = "prompty") -> str:
-    """The text of an export file; templates stay Jinja2 in every form."""
+    """The text of an export file; templates stay Jinja2 in every form.
+
+    Prompty keeps the includes and lists their pins, so that a push here gives the same version;
+    the other forms have the included texts in their messages. Langfuse fills in variables alone:
+    `template_format` says so where a template does more.
+    """
     if form == "prompty":
         return write_prompty(
             prompt.name,
@@ -53,7 +71,7 @@ def openai_body(content: PromptContent) -> dict[str, Any]:
     """The body of a chat completion with unrendered templates as messages."""
     body: dict[str, Any] = {
         "model": content.model,
-        "messages": [m.model_dump() for m in content.messages],
+        "messages": [m.model_dump() for m in renderer().inlined(content)],
         **content.options,
     }
     if content.outputs is not None:
@@ -64,14 +82,32 @@ def openai_body(content: PromptContent) -> dict[str, Any]:
     return body
 
 
+def _langfuse_message(
+    message: MessageTemplate, text: str | None, threads: frozenset[str]
+) -> dict[str, str]:
+    """A message, or the placeholder that messages are inserted at."""
+    name = message.content.strip().removeprefix("{{").removesuffix("}}").strip()
+    if name in threads:
+        return {"type": "placeholder", "name": name}
+    return {"role": message.role, "content": message.content if text is None else text}
+
+
 def _langfuse(prompt: PromptPublic) -> dict[str, Any]:
     """The body of Langfuse's POST /api/public/v2/prompts for a chat prompt."""
     content = prompt.content.model_dump(mode="json")
     config = {key: content[key] for key in ("model", "inputs", "outputs", "tools") if content[key]}
+    templates = renderer().inlined(prompt.content)
+    texts = [mustache.from_jinja(one.content) for one in templates]
+    if None in texts:
+        config[TEMPLATE] = "jinja2"
+    messages = [
+        _langfuse_message(one, text, prompt.content.threads)
+        for one, text in zip(templates, texts, strict=True)
+    ]
     return {
         "name": prompt.name,
         "type": "chat",
-        "prompt": content["messages"],
+        "prompt": messages,
         "config": {**content["options"], **config},
         "labels": list(prompt.aliases),
         "tags": list(prompt.tags),

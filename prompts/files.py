@@ -1,7 +1,7 @@
-"""Prompt files: `.prompty` (Prompty 2, and the older forms) in and out, plain texts in."""
+"""Prompt files: `.prompty` (Prompty 2, and the older forms) in and out, others in."""
 
 from pathlib import PurePath
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from pydantic import ValidationError
 
@@ -11,6 +11,9 @@ from core.names import check_name, slug
 from prompts import front_matter, schema
 from prompts.body import read_body, write_body
 from prompts.content import MessageTemplate, PromptContent, Variable
+from prompts.foreign.dotprompt import parse_dotprompt
+from prompts.parsed import ParsedPrompt as ParsedPrompt
+from prompts.pins import read_pins, write_pins
 
 PLAIN_SUFFIXES = (".txt", ".md", ".jinja", ".jinja2", ".j2")
 Json = dict[str, Any]
@@ -28,24 +31,14 @@ _OPTIONS = {
 _WIRE = {wire: name for name, wire in _OPTIONS.items()}
 _KNOWN = {
     "name", "displayName", "description", "tags", "metadata", "model", "inputs", "inputSchema",
-    "sample", "outputs", "outputSchema", "tools", "template", "$schema",
+    "sample", "outputs", "outputSchema", "tools", "template", "$schema", "includes",
+    "mocks",
 }  # fmt: skip
 _NOT_OURS = ("connection", "configuration", "provider")
 
 
-class ParsedPrompt(NamedTuple):
-    """A prompt read from a file; `notices` are sentences about what was left out."""
-
-    name: str
-    title: str | None
-    description: str
-    tags: tuple[str, ...]
-    content: PromptContent
-    notices: tuple[str, ...]
-
-
 def parse_prompt_file(name: str, data: bytes) -> ParsedPrompt:
-    """Read a file called `name`: `.prompty`, or a plain text that becomes one user message.
+    """Read a file called `name`: `.prompty`, dotprompt, or a plain text as one user message.
 
     Raises Invalid or TooLarge with the reason and, where there is one, the line.
     """
@@ -65,8 +58,11 @@ def _parse(path: PurePath, text: str) -> ParsedPrompt:
     if suffix in PLAIN_SUFFIXES:
         message = MessageTemplate(role="user", content=text.strip("\n"))
         return ParsedPrompt(slug(path.stem), None, "", (), PromptContent(messages=(message,)), ())
+    if suffix == ".prompt":
+        return parse_dotprompt(path.stem, text)
     if suffix != ".prompty":
-        raise Invalid(f"it is no prompt file. Name it .prompty, or {', '.join(PLAIN_SUFFIXES)}.")
+        known = ", ".join((".prompt", *PLAIN_SUFFIXES))
+        raise Invalid(f"it is no prompt file. Name it .prompty, or {known}.")
     return _parse_prompty(path.stem, text)
 
 
@@ -97,10 +93,12 @@ def _parse_prompty(stem: str, text: str) -> ParsedPrompt:
         inputs=tuple(_inputs(settings)),
         outputs=schema.json_schema(schema.first(settings, "outputs", "outputSchema"), "outputs"),
         tools=tuple(tools.tools),
+        mocks=cast(Any, settings.get("mocks") or ()),
     )
     description = str(settings.get("description") or "")
     notices += [*tools.notices, *messages.notices]
-    return ParsedPrompt(name, title, description, tags, content, tuple(notices))
+    pins = read_pins(settings.get("includes"))
+    return ParsedPrompt(name, title, description, tags, content, tuple(notices), pins)
 
 
 def _names(settings: Json, stem: str) -> tuple[str, str | None]:
@@ -210,7 +208,10 @@ def write_prompty(
     description: str = "",
     tags: tuple[str, ...] = (),
 ) -> str:
-    """The `.prompty` text that `parse_prompt_file` reads back as the same prompt."""
+    """The `.prompty` text that `parse_prompt_file` reads back as the same prompt.
+
+    Its body keeps the includes as they are written; `includes` says what they are pinned to.
+    """
     options = {_WIRE[key]: value for key, value in content.options.items() if key in _WIRE}
     rest = {key: value for key, value in content.options.items() if key not in _WIRE}
     if rest:
@@ -225,6 +226,8 @@ def write_prompty(
         "inputs": [schema.write_variable(item) for item in content.inputs],
         "outputs": content.outputs,
         "tools": [schema.write_tool(tool) for tool in content.tools],
+        "mocks": [one.model_dump(mode="json", exclude_none=True) for one in content.mocks],
+        "includes": write_pins(content.includes),
         "template": {"format": {"kind": "jinja2"}, "parser": {"kind": "prompty"}},
     }
     kept = {key: value for key, value in settings.items() if value}

@@ -24,7 +24,7 @@ _INT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\Z")
 _FLOAT = re.compile(
     r"[-+]?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?(?:[eE][-+]?[0-9]+)?|\.[0-9]+(?:[eE][-+]?[0-9]+)?)\Z"
 )
-_WORDS = {
+SCALARS = {
     "tag:yaml.org,2002:null": re.compile(r"(?:~|null|Null|NULL|)\Z"),
     "tag:yaml.org,2002:bool": re.compile(r"(?:true|True|TRUE|false|False|FALSE)\Z"),
     "tag:yaml.org,2002:int": _INT,
@@ -75,7 +75,7 @@ def _quoted_if_it_breaks(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 _Dumper.add_representer(str, _quoted_if_it_breaks)
 _Loader.yaml_implicit_resolvers = {}
-for _tag, _pattern in _WORDS.items():
+for _tag, _pattern in SCALARS.items():
     _Loader.add_implicit_resolver(_tag, _pattern, None)
     _Dumper.add_implicit_resolver(_tag, _pattern, None)
 

@@ -70,6 +70,29 @@ class AliasMove(Base, table=True):
     at: datetime = Field(default_factory=utcnow, sa_type=Moment)
 
 
+class PromptInclude(Base, table=True):
+    """An include in a version's messages, by which a snippet's users are found."""
+
+    __tablename__ = "prompt_includes"
+    version_id: int = Field(foreign_key="prompt_versions.id", primary_key=True)
+    ref: str = Field(primary_key=True, max_length=400, description="as it is written: name@alias")
+    snippet_id: int = Field(foreign_key="prompts.id", index=True)
+    pinned: int = Field(description="the snippet's version whose text the version holds")
+
+
+class Scene(Base, table=True):
+    """A comparison in the playground; `state` is a `prompts.scene.SceneState`."""
+
+    __tablename__ = "scenes"
+    id: str = Field(primary_key=True)
+    owner: str = Field(index=True)
+    revision: int = Field(default=1, description="grows with each change")
+    state: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    copied_from: str | None = None
+    created_at: datetime = Field(default_factory=utcnow, sa_type=Moment)
+    updated_at: datetime = Field(default_factory=utcnow, sa_type=Moment)
+
+
 class PromptPublic(BaseModel):
     """One version with what belongs to its prompt; `aliases` are those that point at it."""
 

@@ -7,20 +7,23 @@ from typing import Any, Literal, NamedTuple
 from core.errors import Invalid
 from prompts.content import Message
 
-ProblemKind = Literal["missing", "syntax", "refused", "limit", "runtime"]
+ProblemKind = Literal["missing", "syntax", "refused", "limit", "runtime", "unpinned"]
 
 
 class VariableReport(NamedTuple):
     """What the templates read, in order of appearance.
 
     `attributes` are the keys read from a variable (`customer.name`), `optional` the variables
-    under `default` or `is defined`, `looped` those a `for` goes through.
+    under `default` or `is defined`, `looped` those a `for` goes through. `includes` are the
+    snippets that the messages name, `assigned` the variables that they set themselves.
     """
 
     used: tuple[str, ...]
     attributes: dict[str, tuple[str, ...]]
     optional: tuple[str, ...]
     looped: tuple[str, ...]
+    includes: tuple[str, ...] = ()
+    assigned: tuple[str, ...] = ()
 
 
 class VariableCheck(NamedTuple):
@@ -70,6 +73,7 @@ _REMEDIES: dict[ProblemKind, str] = {
     "refused": "Remove it: templates may only read their variables.",
     "limit": "Make the template or its values smaller (8 MiB of text, 2 seconds, 512 MB).",
     "runtime": "Correct the template or the value it reads.",
+    "unpinned": "Save the prompt where that snippet is, so that its text is pinned.",
 }
 
 
@@ -79,6 +83,8 @@ def problem_of(told: Mapping[str, Any]) -> TemplateProblem:
     place = "The prompt" if index is None else f"Message {index + 1}"
     if line is not None:
         place += f", line {line}"
+    if told.get("snippet"):
+        place += f", in line {told['snippet_line']} of the snippet {told['snippet']}"
     cause = f"the variable {name!r} has no value" if name else str(told["text"]).rstrip(".")
     sentence = f"{place}: {cause}. {_REMEDIES[told['kind']]}"
     return TemplateProblem(told["kind"], sentence, index, line, name)

@@ -35,18 +35,31 @@ class RenderPool:
         for worker in reversed(self._all):
             self._idle.put(worker)
 
-    def report(self, sources: Sequence[str]) -> dict[str, Any]:
-        """The worker's report of variables, or `{"problem": …}`."""
+    def report(self, sources: Sequence[str], snippets: str = "{}") -> dict[str, Any]:
+        """The worker's report of variables, or `{"problem": …}`; `snippets` is JSON."""
         if verbatim(sources) is not None:
-            return {"used": [], "attributes": {}, "optional": [], "looped": []}
+            return {}
         with self._worker() as worker:
             try:
-                return worker.ask(_compiling(json.dumps(list(sources))), WALL_SECONDS)
+                return worker.ask(_compiling(json.dumps(list(sources)), snippets), WALL_SECONDS)
+            except WorkerDiedError as death:
+                return {"problem": _dead(death)}
+
+    def inlined(self, sources: Sequence[str], snippets: str) -> list[str] | dict[str, Any]:
+        """The sources with their snippets put in, or `{"problem": …}`."""
+        with self._worker() as worker:
+            try:
+                encoded = json.dumps(list(sources))
+                return worker.ask(_asking("inline", encoded, snippets), WALL_SECONDS)
             except WorkerDiedError as death:
                 return {"problem": _dead(death)}
 
     def answers(
-        self, sources: Sequence[str], threads: frozenset[str], group: list[str]
+        self,
+        sources: Sequence[str],
+        threads: frozenset[str],
+        group: list[str],
+        snippets: str = "{}",
     ) -> list[Any]:
         """The worker's answer to each of the group's inputs, given as JSON texts.
 
@@ -58,13 +71,16 @@ class RenderPool:
             return [texts] * len(group)
         encoded = json.dumps(list(sources))
         names = json.dumps(sorted(threads))
-        start = f'{{"op":"render","sources":{encoded},"threads":{names},"inputs":['
+        start = (
+            f'{{"op":"render","sources":{encoded},"threads":{names},'
+            f'"snippets":{snippets},"inputs":['
+        )
         with self._worker() as worker:
             if len(group) > 1:
                 with contextlib.suppress(WorkerDiedError):
                     return worker.ask(_rendering(start, group), GROUP_WALL_SECONDS)
                 try:
-                    worker.ask(_compiling(encoded), WALL_SECONDS)
+                    worker.ask(_compiling(encoded, snippets), WALL_SECONDS)
                 except WorkerDiedError as death:
                     return [_dead(death)] * len(group)
             return [_single(worker, _rendering(start, [item])) for item in group]
@@ -99,8 +115,12 @@ class RenderPool:
             self._idle.put(worker)
 
 
-def _compiling(sources: str) -> bytes:
-    return f'{{"op":"variables","sources":{sources}}}'.encode("ascii")
+def _compiling(sources: str, snippets: str) -> bytes:
+    return _asking("variables", sources, snippets)
+
+
+def _asking(op: str, sources: str, snippets: str) -> bytes:
+    return f'{{"op":"{op}","sources":{sources},"snippets":{snippets}}}'.encode("ascii")
 
 
 def _rendering(start: str, group: list[str]) -> bytes:

@@ -1,7 +1,7 @@
 """The child process of `prompts.template`: compiles and renders Jinja2 for requests on stdin.
 
 Started as a file (`python -I -S -B render_worker.py JINJA2_FOLDER OUR_FOLDER`), it imports
-jinja2, the standard library and four modules of ours; it can open no file, start no process, and
+jinja2, the standard library and a few modules of ours; it can open no file, start no process, and
 ends when stdin does. A message on either pipe is four bytes of length (big endian) and that much
 JSON in ASCII.
 """
@@ -15,6 +15,8 @@ from typing import Any, BinaryIO
 sys.path += sys.argv[1:]
 from prompts.discovery import report
 from prompts.filling import chats, render, texts
+from prompts.inlining import inline
+from prompts.pinned import PINNED
 
 MEMORY_BYTES = 512 * 1024 * 1024
 CPU_SECONDS = 2
@@ -26,11 +28,14 @@ Json = dict[str, Any]
 
 
 def answer(request: Json) -> Any:
+    PINNED.use(request.get("snippets") or {})
     match request["op"]:
         case "render":
             return render(request)
         case "chat":
             return chats(request)
+        case "inline":
+            return inline(request["sources"])
         case _:
             return report(request["sources"])
 

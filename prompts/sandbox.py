@@ -1,9 +1,10 @@
 """The one Jinja2 environment, and templates compiled in it; imported by `render_worker` alone.
 
 This module needs jinja2 and the standard library only. Templates see their variables, `range` (at
-most 100,000 numbers), `dict` and `namespace`; no loader, no extension, no filter that calls or
-imports what it is given. Chat templates of models have an environment like it with the spacing,
-the loose undefined values and the few names that their authors write for.
+most 100,000 numbers), `dict` and `namespace`; no loader but of the texts that a version has pinned,
+no extension, no filter that calls or imports what it is given. Chat templates of models have an
+environment like it with the spacing, the loose undefined values and the few names that their
+authors write for.
 """
 
 import json
@@ -20,12 +21,12 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment, safe_range
 from jinja2.utils import Namespace
 
 from prompts.faceless import LAZY_FILTERS, FacelessError, Function, Lazy, faceless, lazy
+from prompts.pinned import PINNED
 
 CACHED_TEMPLATES = 256
 CACHED_CHARACTERS = 4 * 1024 * 1024
 MESSAGE_CHARACTERS = 400
 FORBIDDEN = {
-    nodes.Include: "include",
     nodes.Import: "import",
     nodes.FromImport: "from … import",
     nodes.Extends: "extends",
@@ -43,6 +44,7 @@ class ProblemError(Exception):
         super().__init__(text)
         self.message: int | None = None
         self.parts: Json = {"kind": kind, "text": text, "line": line, "name": name}
+        self.parts |= {"snippet": None, "snippet_line": None}
 
     def as_json(self) -> Json:
         return {**self.parts, "message": self.message}
@@ -79,6 +81,13 @@ class StableEnvironment(ImmutableSandboxedEnvironment):
         """`d.keys() - e` is a set, whose order differs between processes; it stays in order."""
         made = super().call_binop(context, operator, left, right)
         return [item for item in left if item in made] if isinstance(made, set) else made
+
+    def get_template(self, name: Any, parent: str | None = None, globals: Any = None) -> Template:
+        """What an include names: a text that the version has pinned, and nothing else."""
+        target = PINNED.target(str(name), parent)
+        if target is None:
+            raise ProblemError("unpinned", f"the include {str(name)[:200]!r} has no text")
+        return TEMPLATES.get(PINNED.texts[target], target)
 
 
 def raise_exception(text: object) -> None:
@@ -122,7 +131,17 @@ def parsed(source: str, env: Environment = ENV) -> nodes.Template:
         if found is not None:
             text = f"`{word}` is not available in a prompt; put the text into the template itself"
             raise ProblemError("refused", text, found.lineno)
+    for found in tree.find_all(nodes.Include):
+        if env is not ENV or written(found) is None:
+            text = 'an include names its snippet in quotes, such as {% include "name@2" %}'
+            raise ProblemError("refused", text, found.lineno)
     return tree
+
+
+def written(include: nodes.Include) -> str | None:
+    """What stands in the quotes; None where the name is not there to be read."""
+    value = include.template.value if isinstance(include.template, nodes.Const) else None
+    return value if isinstance(value, str) else None
 
 
 class Templates:
@@ -130,27 +149,28 @@ class Templates:
 
     def __init__(self, env: Environment = ENV) -> None:
         self._env = env
-        self._kept: OrderedDict[str, Template] = OrderedDict()
+        self._kept: OrderedDict[tuple[str | None, str], Template] = OrderedDict()
         self._characters = 0
 
-    def get(self, source: str) -> Template:
-        found = self._kept.get(source)
+    def get(self, source: str, name: str | None = None) -> Template:
+        """The template; a snippet has a `name`, by which its own includes are looked up."""
+        key = (name, source)
+        found = self._kept.get(key)
         if found is None:
-            found = self._compiled(source)
-            self._kept[source] = found
+            found = self._kept[key] = self._compiled(source, name)
             self._characters += len(source)
             while len(self._kept) > CACHED_TEMPLATES or self._characters > CACHED_CHARACTERS:
-                self._characters -= len(self._kept.popitem(last=False)[0])
+                self._characters -= len(self._kept.popitem(last=False)[0][1])
         else:
-            self._kept.move_to_end(source)
+            self._kept.move_to_end(key)
         return found
 
     def clear(self) -> None:
         self._kept.clear()
         self._characters = 0
 
-    def _compiled(self, source: str) -> Template:
-        code = self._env.compile(parsed(source, self._env))
+    def _compiled(self, source: str, name: str | None) -> Template:
+        code = self._env.compile(parsed(source, self._env), name=name)
         return Template.from_code(self._env, code, self._env.globals)
 
 
@@ -160,10 +180,9 @@ TEMPLATES, CHATS = Templates(), Templates(CHAT)
 def problem_of(error: Exception, index: int | None = None) -> ProblemError:
     """Anything a template can raise, as a ProblemError of message `index`."""
     if isinstance(error, FacelessError):
-        problem = ProblemError("runtime", str(error), line_of(error))
+        problem = ProblemError("runtime", str(error))
     elif isinstance(error, ProblemError):
         problem = error
-        problem.parts["line"] = problem.parts["line"] or line_of(error)
     elif isinstance(error, TemplateSyntaxError):
         problem = ProblemError("syntax", error.message or "syntax error", error.lineno)
     elif isinstance(error, MemoryError):
@@ -175,31 +194,37 @@ def problem_of(error: Exception, index: int | None = None) -> ProblemError:
     elif isinstance(error, UndefinedError):
         problem = undefined(error)
     elif isinstance(error, SecurityError):
-        problem = ProblemError("refused", cut(error), line_of(error))
+        problem = ProblemError("refused", cut(error))
     else:
-        problem = ProblemError("runtime", f"{type(error).__name__}: {cut(error)}", line_of(error))
+        problem = ProblemError("runtime", f"{type(error).__name__}: {cut(error)}")
     problem.message = index if problem.message is None else problem.message
-    return problem
+    return placed(problem, error)
 
 
 def undefined(error: UndefinedError) -> ProblemError:
     found = re.fullmatch(r"'(\w+)' is undefined", str(error))
-    line = line_of(error)
-    if found:
-        return ProblemError("missing", cut(error), line, found[1])
-    return ProblemError("runtime", cut(error), line)
+    return ProblemError("missing" if found else "runtime", cut(error), None, found and found[1])
 
 
 def cut(error: BaseException) -> str:
     return str(error)[:MESSAGE_CHARACTERS]
 
 
-def line_of(error: BaseException) -> int | None:
-    """The template's line in which `error` was raised, from the compiled code's traceback."""
-    line, step = None, error.__traceback__
-    while step is not None:
+def placed(problem: ProblemError, error: BaseException) -> ProblemError:
+    """With the lines in which `error` was raised: the message's, and the snippet's within it.
+
+    The compiled code's traceback has them; a limit is of the whole.
+    """
+    parts, step = problem.parts, error.__traceback__
+    line = None
+    while step is not None and parts["kind"] != "limit":
         template = step.tb_frame.f_globals.get("__jinja_template__")
         if template is not None:
-            line = template.get_corresponding_lineno(step.tb_lineno)
+            at = template.get_corresponding_lineno(step.tb_lineno)
+            if template.name is None:
+                line, parts["snippet"], parts["snippet_line"] = at, None, None
+            else:
+                parts["snippet"], parts["snippet_line"] = template.name, at
         step = step.tb_next
-    return line
+    parts["line"] = parts["line"] or line
+    return problem

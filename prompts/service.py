@@ -1,8 +1,10 @@
 """Prompts in the database: versions that never change, and drafts; the way in for all the rest.
 
-Check a content with `prompts.checks.check_content` first: nothing here compiles a template,
-because no template runs inside a transaction.
+Check a content with `prompts.checks.prepared` first: nothing here compiles a template, because no
+template runs inside a transaction. What it lists as included is looked up and pinned here.
 """
+
+from typing import NamedTuple
 
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Session, col, select
@@ -21,6 +23,10 @@ from prompts.aliases import alias_moves as alias_moves
 from prompts.aliases import set_alias as set_alias
 from prompts.catalogue import facets as facets
 from prompts.catalogue import list_prompts as list_prompts
+from prompts.catalogue import snippet_names as snippet_names
+from prompts.composing import meant as meant
+from prompts.composing import refreshed, remember, resolved
+from prompts.composing import used_by as used_by
 from prompts.content import PromptContent, content_hash
 from prompts.lookup import aliases_of, find_prompt, need_prompt, need_version, public
 from prompts.models import (
@@ -66,6 +72,7 @@ def push(
     title: str | None = None,
 ) -> PushResult:
     """Make a version unless the newest has this content; move `alias` to it in either case."""
+    content = resolved(session, name, content)
     prompt = _locked_or_new(session, name)
     about.put(prompt, title, description, tags)
     result = _save(session, prompt, content, message, prompt.newest or None)
@@ -87,6 +94,7 @@ def save_version(
 
     Raises VersionConflictError if a newer version with another content came between.
     """
+    content = resolved(session, name, content)
     prompt = _locked_or_new(session, name)
     same = prompt.newest > 0 and _newest(session, prompt).hash == content_hash(content)
     if prompt.newest > (based_on or 0) and not same:
@@ -105,6 +113,39 @@ def restore(session: Session, name: str, ref: str | int, message: str = "") -> P
     content = PromptContent.model_validate(version.content)
     text = message or f"Restore version {version.number}"
     return _save(session, prompt, content, text, version.number)
+
+
+def refresh(session: Session, name: str, message: str = "") -> PushResult:
+    """A version whose includes are looked up anew; none where all mean what they meant."""
+    prompt = need_prompt(session, name, lock=True)
+    newest = _newest(session, prompt)
+    content, fresh = refreshing(session, prompt.name)
+    return _save(session, prompt, fresh, message or _moved(content, fresh), newest.number)
+
+
+class Refreshing(NamedTuple):
+    """The newest content of a prompt, and what a refresh would make of it."""
+
+    before: PromptContent
+    after: PromptContent
+
+
+def refreshing(session: Session, name: str) -> Refreshing:
+    """What `refresh` would store; raises as it does."""
+    prompt = need_prompt(session, name)
+    content = PromptContent.model_validate(_newest(session, prompt).content)
+    return Refreshing(content, refreshed(session, prompt.name, content))
+
+
+def _moved(before: PromptContent, after: PromptContent) -> str:
+    """What a refresh did, such as `Refresh: tone@production 1 → 2`."""
+    old = {one.ref: one.version for one in before.includes if one.within is None}
+    moves = [
+        f"{one.ref} {old.get(one.ref)} → {one.version}"
+        for one in after.includes
+        if one.within is None and old.get(one.ref) != one.version
+    ]
+    return f"Refresh: {', '.join(moves)}" if moves else ""
 
 
 def _locked_or_new(session: Session, name: str) -> Prompt:
@@ -148,6 +189,7 @@ def _save(
     )
     session.add(version)
     session.flush()
+    remember(session, version, content)
     drafts.touch(session, DRAFT, prompt.name, prompt.title or prompt.name)
     return PushResult(public(session, prompt, version), created=True)
 

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from core.errors import Invalid
 from prompts.content import Message, MessageTemplate, PromptContent
+from prompts.include import Include
 from prompts.outcome import (
     RenderedPrompt,
     TemplateError,
@@ -47,14 +48,34 @@ class Renderer:
         self._pool = RenderPool(workers)
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix="render")
 
-    def variables(self, messages: Sequence[MessageTemplate]) -> VariableReport:
-        """The variables the messages read; raises TemplateError if one cannot be compiled."""
-        found = self._pool.report([m.content for m in messages])
+    def variables(
+        self, messages: Sequence[MessageTemplate], includes: Sequence[Include] = ()
+    ) -> VariableReport:
+        """The variables that messages and pinned snippets read; raises TemplateError."""
+        found = self._pool.report([m.content for m in messages], _snippets(includes))
         if "problem" in found:
             raise TemplateError(problem_of(found["problem"]))
-        attributes = {name: tuple(keys) for name, keys in found["attributes"].items()}
-        return VariableReport(
-            tuple(found["used"]), attributes, tuple(found["optional"]), tuple(found["looped"])
+        attributes = {name: tuple(keys) for name, keys in found.get("attributes", {}).items()}
+        lists = ("used", "optional", "looped", "includes", "assigned")
+        used, *rest = (tuple(found.get(name, ())) for name in lists)
+        return VariableReport(used, attributes, *rest)
+
+    def variables_of(self, content: PromptContent) -> VariableReport:
+        """`variables` of a version's content."""
+        return self.variables(content.messages, content.includes)
+
+    def inlined(self, content: PromptContent) -> tuple[MessageTemplate, ...]:
+        """The messages with their snippets put in, for programs that know no includes."""
+        if not content.includes:
+            return content.messages
+        made = self._pool.inlined(
+            [m.content for m in content.messages], _snippets(content.includes)
+        )
+        if isinstance(made, dict):
+            raise TemplateError(problem_of(made["problem"]))
+        return tuple(
+            one.model_copy(update={"content": text})
+            for one, text in zip(content.messages, made, strict=True)
         )
 
     def render(
@@ -62,22 +83,24 @@ class Renderer:
         messages: Sequence[MessageTemplate],
         inputs: Mapping[str, Any],
         threads: frozenset[str] = frozenset(),
+        includes: Sequence[Include] = (),
     ) -> RenderedPrompt:
         """The messages with `inputs` filled in; raises TemplateError, or TypeError for objects."""
-        (result,) = self.render_many(messages, [inputs], threads)
+        (result,) = self.render_many(messages, [inputs], threads, includes)
         if isinstance(result, TemplateProblem):
             raise TemplateError(result)
         return result
 
     def render_content(self, content: PromptContent, inputs: Mapping[str, Any]) -> RenderedPrompt:
         """`render` of a version's content, its inputs of kind thread inserted as messages."""
-        return self.render(content.messages, inputs, content.threads)
+        return self.render(content.messages, inputs, content.threads, content.includes)
 
     def render_many(
         self,
         messages: Sequence[MessageTemplate],
         inputs: Sequence[Mapping[str, Any]],
         threads: frozenset[str] = frozenset(),
+        includes: Sequence[Include] = (),
     ) -> list[RenderedPrompt | TemplateProblem]:
         """One result for each of `inputs`, in their order; a failure is a value at its place.
 
@@ -89,9 +112,10 @@ class Renderer:
         results: list[RenderedPrompt | TemplateProblem | None] = [
             task if isinstance(task, TemplateProblem) else None for task in made
         ]
-        sources = [m.content for m in messages]
+        sources, snippets = [m.content for m in messages], _snippets(includes)
         for group in _groups(task for task in made if isinstance(task, _Task)):
-            answers = self._pool.answers(sources, threads, [task.json for task in group])
+            encoded = [task.json for task in group]
+            answers = self._pool.answers(sources, threads, encoded, snippets)
             for task, answer in zip(group, answers, strict=True):
                 results[task.at] = _result(messages, task.inputs, answer)
         return [result for result in results if result is not None]
@@ -101,11 +125,12 @@ class Renderer:
         messages: Sequence[MessageTemplate],
         inputs: Sequence[Mapping[str, Any]],
         threads: frozenset[str] = frozenset(),
+        includes: Sequence[Include] = (),
     ) -> list[RenderedPrompt | TemplateProblem]:
         """`render_many` beside the event loop."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(
-            self._threads, self.render_many, messages, inputs, threads
+            self._threads, self.render_many, messages, inputs, threads, includes
         )
 
     def chats(
@@ -128,6 +153,15 @@ class Renderer:
         """End the workers and threads."""
         self._threads.shutdown(wait=False)
         self._pool.close()
+
+
+def _snippets(includes: Sequence[Include]) -> str:
+    """What the child knows of snippets, as JSON; those without a version have no text yet."""
+    known = [one for one in includes if one.version]
+    pins: dict[str, dict[str, str]] = {}
+    for one in known:
+        pins.setdefault(one.within or "", {})[one.ref] = one.target
+    return json.dumps({"pins": pins, "texts": {one.target: one.text for one in known}})
 
 
 def _task(at: int, values: Mapping[str, Any], threads: frozenset[str]) -> _Task | TemplateProblem:

@@ -25,7 +25,10 @@ class Change(NamedTuple):
 
 
 class ReleaseDiff(NamedTuple):
-    """The messages of both sides in order, changed or not, and the settings that differ."""
+    """The messages of both sides in order, changed or not, and the settings that differ.
+
+    Included snippets of another version stand behind the messages, their roles NAME@N.
+    """
 
     messages: tuple[MessageDiff, ...]
     changes: tuple[Change, ...]
@@ -39,7 +42,7 @@ class ReleaseDiff(NamedTuple):
 def diff(before: ReleaseManifest, after: ReleaseManifest) -> ReleaseDiff:
     """Compare two releases."""
     words = prompts.diff(before.prompt.content, after.prompt.content)
-    return ReleaseDiff(words.messages, tuple(_changes(before, after, words)))
+    return ReleaseDiff((*words.messages, *words.snippets), tuple(_changes(before, after, words)))
 
 
 def _changes(

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from core.canonical import Json
-from evalsets.evaluators.schema_check import violation
 from serving.guards import Guard, SchemaGuard, Where
 
 
@@ -79,6 +78,9 @@ def schema_problem(text: str, schema: Mapping[str, Json]) -> str | None:
 
     A schema can make it think for a second: never call it on the event loop.
     """
+    # It brings jsonschema: megabytes that a process without schemas never needs.
+    from evalsets.evaluators.schema_check import violation
+
     try:
         found = violation(text, schema)
     except (TimeoutError, ValueError) as error:

@@ -110,7 +110,9 @@ async def ask(connections: Connections, work: Work) -> list[Judged]:
     """Ask the judge about each call; a failed request leaves the call for the next round."""
     inputs = [work.judge.variables(_subject(one)) for one in work.due]
     content = work.judge.content()
-    rendered = await renderer().arender_many(content.messages, inputs, content.threads)
+    rendered = await renderer().arender_many(
+        content.messages, inputs, content.threads, content.includes
+    )
     connector = connections.connector(work.target)
     judged: list[Judged] = []
     for due, made in zip(work.due, rendered, strict=True):

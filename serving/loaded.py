@@ -58,7 +58,7 @@ def loaded_release(app: str, row: AppRelease) -> LoadedRelease:
     """A release without its doors; compiles its templates, so it stays outside of transactions."""
     manifest = ReleaseManifest.model_validate(row.manifest)
     content = manifest.asked
-    names = set(variables_of(content, renderer().variables(manifest.prompt.content.messages)))
+    names = set(variables_of(content, renderer().variables_of(manifest.prompt.content)))
     if manifest.retrieval is not None:
         names.discard(manifest.retrieval.into)
     return LoadedRelease(

@@ -32,7 +32,7 @@ def draft_settings(
         draft = read(session, settings)
     if kind is None:
         content = draft.prompt.content
-        report = renderer().variables(content.messages)
+        report = renderer().variables_of(content)
         found = kind_of(content, report, reads_base=reads_base)
         settings = settings.model_copy(update={"kind": found})
     fitted_manifest(draft._replace(settings=settings))

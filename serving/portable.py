@@ -105,7 +105,14 @@ def _check(manifest: ReleaseManifest) -> None:
     if (manifest.kind == "rag") != (manifest.retrieval is not None):
         raise Invalid("The release file is of kind rag without a base. Export the release again.")
     _draft(manifest)
-    check_content(manifest.prompt.content)
+    report = check_content(manifest.prompt.content)
+    pinned = {one.ref for one in manifest.prompt.content.includes if one.within is None}
+    for ref in report.includes:
+        if ref not in pinned:
+            raise Invalid(
+                f"The release file includes the snippet {ref!r} without its text. Export the "
+                "release again."
+            )
 
 
 def take(session: Session, file: ReleaseFile, name: str | None = None) -> Imported:

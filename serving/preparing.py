@@ -134,7 +134,9 @@ async def _rendered(release: LoadedRelease, inputs: dict[str, Any]) -> list[Mess
     if key is not None and (known := release.rendered.get(key)) is not None:
         return list(known)
     content = release.manifest.prompt.content
-    (made,) = await renderer().arender_many(content.messages, [inputs], content.threads)
+    (made,) = await renderer().arender_many(
+        content.messages, [inputs], content.threads, content.includes
+    )
     if isinstance(made, TemplateProblem):
         raise TemplateError(made)
     if key is not None:

@@ -87,7 +87,7 @@ def kind_of(content: PromptContent, report: VariableReport, *, reads_base: bool)
 def fitted_manifest(draft: Draft) -> ReleaseManifest:
     """The manifest of a draft; compiles its templates, so it stays outside of transactions."""
     content, settings = draft.prompt.content, draft.settings
-    report = renderer().variables(content.messages)
+    report = renderer().variables_of(content)
     retrieval = _retrieval(draft, report)
     if (settings.kind == "rag") != (retrieval is not None):
         raise Invalid(

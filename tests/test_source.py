@@ -9,6 +9,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("app", "connectors", "core", "evalsets", "prompts", "rag", "serving", "tuning")
 BANNED_MODULES = {"pickle", "marshal", "shelve", "dill", "cloudpickle", "joblib", "vllm", "litellm"}
+RUNS_OWN_FILES = ROOT / "evalsets/evaluators/own_worker.py"
+"""The confined process of the evaluators that the administrator wrote: the one exception."""
 BANNED_NAMES = {"eval", "exec", "compile", "__import__"}
 BANNED_ATTRIBUTES = {
     ("yaml", "load"),
@@ -53,8 +55,10 @@ def _sources() -> list[Path]:
 
 
 def test_no_code_is_made_from_data() -> None:
-    found = [f"{path}:{what}" for path in _sources() for what in offences(path.read_text())]
-    assert not found
+    found = {path: list(offences(path.read_text())) for path in _sources()}
+    one = found.pop(RUNS_OWN_FILES)
+    assert not [f"{path}:{what}" for path, all_of_it in found.items() for what in all_of_it]
+    assert sorted(what.partition(": ")[2] for what in one) == ["compile()", "exec()"]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Which model a job starts from: the embedded one, a backend's, a folder or a GGUF file."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from connectors.backends.models import Backend, BackendSettings
 from connectors.demo import model_file
 from core.database import Database
 from core.errors import Invalid
+from tuning.folders import turned_folder
 from tuning.manifest import BaseRef
 
 
@@ -31,7 +33,16 @@ def find_base(
             param="base",
         )
     checked = check_model(path, check_template)
-    return FoundBase(BaseRef(name=name, path=str(path), hash=hash_of(path)), checked.config)
+    content = digest_of(path) if path.is_file() else None
+    whole = hash_of(path) if content is None else _combined({path.name: content})
+    return FoundBase(
+        BaseRef(name=name, path=str(path), hash=whole, content=content), checked.config
+    )
+
+
+def served_base(data: Path, base: BaseRef) -> Path:
+    """The folder of a base's weights: of a GGUF file the one that the trainer made of it."""
+    return Path(base.path).resolve() if base.content is None else turned_folder(data, base.content)
 
 
 def path_of(database: Database, name: str) -> Path:
@@ -46,11 +57,20 @@ def path_of(database: Database, name: str) -> Path:
 
 def hash_of(path: Path) -> str:
     """sha256 over the names and hashes of a model's files, in order."""
-    files = [path] if path.is_file() else sorted(one for one in path.rglob("*") if one.is_file())
+    if path.is_file():
+        return _combined({path.name: digest_of(path)})
+    files = sorted(one for one in path.rglob("*") if one.is_file())
+    return _combined({one.relative_to(path).as_posix(): digest_of(one) for one in files})
+
+
+def digest_of(file: Path) -> str:
+    """The sha256 of a file's content."""
+    with file.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _combined(digests: Mapping[str, str]) -> str:
     whole = hashlib.sha256()
-    for file in files:
-        name = file.name if path.is_file() else file.relative_to(path).as_posix()
-        with file.open("rb") as content:
-            digest = hashlib.file_digest(content, "sha256").hexdigest()
+    for name, digest in digests.items():
         whole.update(f"{name}\n{digest}\n".encode())
     return whole.hexdigest()

@@ -23,6 +23,13 @@ class Parent(NamedTuple):
     hash: str | None = None
 
 
+class Trained(NamedTuple):
+    """A model of ours: its job; a candidate is served for its proof alone, never published yet."""
+
+    job: str
+    candidate: bool
+
+
 def lineage_of(session: Session, data: Path, name: str) -> list[Parent]:
     """From the base and the labeled runs to the published model; raises NotFound."""
     job = jobs.get(session, data, name)
@@ -41,20 +48,13 @@ def lineage_of(session: Session, data: Path, name: str) -> list[Parent]:
     return found
 
 
-def job_of_model(session: Session, model: str) -> str | None:
-    """The job that a model came of, published or served for its proof; None for other models."""
-    query = select(TuningJob.name).where(
+def trained(session: Session, model: str) -> Trained | None:
+    """The job that a model came of; None for a model that we did not train."""
+    query = select(TuningJob.name, TuningJob.model).where(
         TuningJob.name == model, col(TuningJob.serving).is_not(None)
     )
-    return session.exec(query).first()
-
-
-def is_candidate(session: Session, model: str) -> bool:
-    """Whether a model is served for its proof alone and was never published."""
-    query = select(TuningJob.id).where(
-        TuningJob.name == model, col(TuningJob.serving).is_not(None), col(TuningJob.model).is_(None)
-    )
-    return session.exec(query).first() is not None
+    found = session.exec(query).first()
+    return None if found is None else Trained(found[0], found[1] is None)
 
 
 def lineage_json(parents: list[Parent]) -> list[dict[str, Any]]:
@@ -64,12 +64,14 @@ def lineage_json(parents: list[Parent]) -> list[dict[str, Any]]:
 
 def _rows(session: Session, job: JobPublic) -> list[Parent]:
     found: list[Parent] = []
-    for ref in (job.manifest.data, job.manifest.evaluation):
-        if ref is not None and (
-            ref == job.manifest.data or ref.dataset != job.manifest.data.dataset
-        ):
-            named = f"{ref.dataset}@{ref.version}"
-            found.append(Parent("dataset", named, f"{ref.rows} rows", ref.dataset_hash))
+    data, evaluation = job.manifest.data, job.manifest.evaluation
+    # Rows held out of the same data set are no other parent.
+    refs = (
+        [data] if evaluation is None or evaluation.dataset == data.dataset else [data, evaluation]
+    )
+    for ref in refs:
+        named = f"{ref.dataset}@{ref.version}"
+        found.append(Parent("dataset", named, f"{ref.rows} rows", ref.dataset_hash))
     try:
         origins = origins_of(session, job.manifest.data)
     except NotFound:

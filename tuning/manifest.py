@@ -18,11 +18,15 @@ class _Value(BaseModel):
 
 
 class BaseRef(_Value):
-    """The model that is trained; `hash` is sha256 over the names and hashes of its files."""
+    """The model that is trained; `hash` is sha256 over the names and hashes of its files.
+
+    `content` is the sha256 of a GGUF file, None of a folder.
+    """
 
     name: str
     path: str
     hash: str
+    content: str | None = None
 
 
 class RowsRef(_Value):

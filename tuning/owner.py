@@ -31,7 +31,10 @@ LOOK_SECONDS = 0.5
 RENEW_SECONDS = 5.0
 STOP_SECONDS = 60.0
 """A trainer that is told to stop finishes its step and saves a checkpoint."""
-_PASSED = ("PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TZ")
+_PASSED = (
+    "PATH", "HOME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "TZ",
+    "OMP_NUM_THREADS",
+)  # fmt: skip
 _ROOT = Path(__file__).resolve().parents[1]
 
 

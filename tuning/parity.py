@@ -21,12 +21,15 @@ AT_ONCE = 4
 _SECONDS = 300.0
 _TOKENS = 32
 _MOST_SHOWN = 5
+NEAR_NATS = 0.25
+"""Logits of 16 to 32 in bfloat16 stand an eighth apart: two kernels differ by a step or two."""
 
 
 class Difference(BaseModel):
     """The first token (from 0) at which both part, and both whole answers.
 
-    `where` is the prompt's tokens or the answer's.
+    `where` is the prompt's tokens or the answer's; `margin` how many nats the trainer's token was
+    ahead of its next best one there.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -36,16 +39,22 @@ class Difference(BaseModel):
     token: int
     trainer: str
     server: str
+    margin: float | None = None
 
 
 class Certificate(BaseModel):
-    """How many of `prompts` had the same tokens in, and the same answer out."""
+    """How many of `prompts` had the same tokens in, and the same answer out.
+
+    `near_ties` are answers that part where the trainer's two best tokens were as good as equal
+    (NEAR_NATS): what rounding decides, not the weights.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     prompts: int
     token_ids_equal: int
     answers_equal: int
+    near_ties: int = 0
     differences: tuple[Difference, ...] = ()
 
 
@@ -70,24 +79,31 @@ def read_reference(folder: Path) -> Reference | None:
 def compare(reference: Reference, served: Sequence[Served]) -> Certificate:
     """Prompt by prompt; an answer that the trainer had to cut short counts as far as it goes."""
     differences: list[Difference] = []
-    same_in = same_out = 0
+    same_in = same_out = near = 0
     for number, (own, other) in enumerate(zip(reference.answers, served, strict=True)):
         into = _first(own.prompt_ids, other.prompt_ids)
         out = _answers_part(reference, own, other)
         same_in += into is None
         same_out += out is None
         where, token = ("prompt", into) if into is not None else ("answer", out)
+        margin = None if into is not None else _lead(own, out)
+        near += margin is not None and margin <= NEAR_NATS
         if token is not None and len(differences) < _MOST_SHOWN:
-            difference = Difference(
-                prompt=number, where=where, token=token, trainer=own.text, server=other.text
-            )
-            differences.append(difference)
+            differences.append(Difference(
+                prompt=number, where=where, token=token, trainer=own.text, server=other.text,
+                margin=margin,
+            ))  # fmt: skip
     return Certificate(
         prompts=len(served),
         token_ids_equal=same_in,
         answers_equal=same_out,
+        near_ties=near,
         differences=tuple(differences),
     )
+
+
+def _lead(own: Answered, token: int | None) -> float | None:
+    return None if token is None or token >= len(own.margins) else own.margins[token]
 
 
 def _answers_part(reference: Reference, own: Answered, other: Served) -> int | None:

@@ -20,7 +20,7 @@ from evalsets.runs.service import start
 from prompts import service as prompts
 from prompts.content import MessageTemplate, PromptContent, Variable
 from tuning import jobs, serving
-from tuning.folders import served_base
+from tuning.bases import served_base
 from tuning.jobs import JobPublic
 from tuning.origins import origins_of, runs_of
 from tuning.serving import Proof, serving_of
@@ -180,8 +180,8 @@ def _base_model(session: Session, data: Path, job: JobPublic) -> str | None:
     name = job.manifest.base.name
     if session.exec(select(Model.name).where(col(Model.name) == name)).first() is not None:
         return name
-    path = Path(job.manifest.base.path)
-    places = {path.resolve(), served_base(data, path).resolve()}
+    base = job.manifest.base
+    places = {Path(base.path).resolve(), served_base(data, base)}
     for one in list_backends(session):
         source = Path(one.settings.source).expanduser()
         if one.settings.adapter is None and source.exists() and source.resolve() in places:

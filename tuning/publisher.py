@@ -18,8 +18,9 @@ from core.database import Database
 from core.errors import Conflict, LostLease, PromptstoneError, Unavailable
 from core.jobs import Claim, check_fence, claim, finish, open_jobs, place, release, renew
 from tuning import jobs, proof, serving
+from tuning.bases import served_base
 from tuning.checkpoints import verify
-from tuning.folders import adapter_folder, job_folder, served_base
+from tuning.folders import adapter_folder, job_folder
 from tuning.jobs import JobPublic
 from tuning.merging import merge
 from tuning.methods import Full
@@ -171,7 +172,7 @@ class _Work:
         notes.nudge(self._data)
 
     def _settings(self, job: JobPublic, asked: Serving, folder: Path) -> BackendSettings:
-        base = served_base(self._data, Path(job.manifest.base.path))
+        base = served_base(self._data, job.manifest.base)
         match asked.route.kind:
             case "merged":
                 self._tell("merging")

@@ -1,5 +1,6 @@
 """What a person types, as settings: one list of parameters for knobs, method, adapter and TRL."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, cast
 
@@ -38,6 +39,24 @@ def settings_of(method: str, adapter: str, params: Mapping[str, object]) -> Aske
     except ValidationError as error:
         raise _wrong(error) from None
     return Asked(_checked(_method, method, made), _checked(_adapter, adapter, given), knobs, rest)
+
+
+def params_of(text: str) -> dict[str, Any]:
+    """Lines of KEY=VALUE; a value is JSON where it reads as such, else text. Raises Invalid."""
+    found: dict[str, Any] = {}
+    for number, line in enumerate(text.splitlines(), 1):
+        name, given, value = (part.strip() for part in line.partition("="))
+        if not line.strip():
+            continue
+        if not (name and given):
+            raise Invalid(f"Line {number} is not KEY=VALUE: {line[:80]}. Correct it.")
+        if name in found:
+            raise Invalid(f"Line {number} sets {name[:80]} again. Remove one of the two.")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
 
 
 def _checked(form: TypeAdapter[Any], kind: str, given: Mapping[str, object]) -> Any:

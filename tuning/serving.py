@@ -19,7 +19,7 @@ from core.clock import utcnow
 from core.errors import Conflict, NotFound, Unavailable
 from core.jobs import enqueue
 from tuning import jobs
-from tuning.folders import served_base
+from tuning.bases import served_base
 from tuning.jobs import JobPublic
 from tuning.manifest import Manifest
 from tuning.models import TuningJob
@@ -125,7 +125,7 @@ def _check(session: Session, job: TuningJob) -> None:
 def _route(
     session: Session, data: Path, name: str, manifest: Manifest, backend: str | None
 ) -> Route:
-    base = served_base(data, Path(manifest.base.path)).resolve()
+    base = served_base(data, manifest.base)
 
     def is_base(one: BackendPublic) -> bool:
         source = Path(one.settings.source).expanduser()

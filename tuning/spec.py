@@ -47,12 +47,16 @@ class JobSpec(_Value):
 
 
 class Answered(_Value):
-    """A prompt, its tokens, and the tokens of the greedy answer; the last may be an end."""
+    """A prompt, its tokens, and the tokens of the greedy answer; the last may be an end.
+
+    `margins` tell by how many nats each token of the answer was ahead of the next best one.
+    """
 
     messages: list[dict[str, str]]
     prompt_ids: tuple[int, ...]
     answer_ids: tuple[int, ...]
     text: str
+    margins: tuple[float, ...] = ()
 
 
 class Reference(_Value):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import dataset_from, dataset_training, state
+from app.cli import dataset_from, dataset_generate, dataset_training, state
 from app.cli.files import opened
 from app.cli.group import new_group
 from app.cli.show import Json, print_json, print_pairs, print_table, say
@@ -152,5 +152,6 @@ def export(
 
 commands.command("from-run")(dataset_from.from_run)
 commands.command("from-traces")(dataset_from.from_traces)
+commands.command("generate")(dataset_generate.generate)
 commands.command("training")(dataset_training.training)
 commands.command("rows")(dataset_training.rows)

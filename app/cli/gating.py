@@ -1,7 +1,7 @@
 """Gates at the end of a command: exit status 100 when one fails."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -23,14 +23,15 @@ def parsed(texts: Sequence[str]) -> "list[Gate]":
     return [gate for text in texts for gate in parse_gates(text)]
 
 
-def check_names(gates: "Sequence[Gate]", evaluators: Sequence[str]) -> None:
+def check_names(gates: "Sequence[Gate]", evaluators: "Sequence[str | dict[str, Any]]") -> None:
     """Raise Invalid for a figure that a run with these evaluators will not have."""
     if not gates:
         return
-    from evalsets.evaluators.specs import named, parse_evaluator
+    from evalsets.evaluators.specs import load_evaluator, named, parse_evaluator
     from evalsets.verdicts.gates import FIGURES, ArmFigures, check_gates
 
-    names = [one.name or "" for one in named([parse_evaluator(text) for text in evaluators])]
+    given = [parse_evaluator(x) if isinstance(x, str) else load_evaluator(x) for x in evaluators]
+    names = [one.name or "" for one in named(given)]
     known = dict.fromkeys((*FIGURES, "json_schema", *names))
     check_gates(gates, [ArmFigures("", known)])
 

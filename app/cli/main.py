@@ -29,6 +29,7 @@ _COMMANDS = {
     "prompt": _Entry("app.cli.prompt", "Versions of prompts: push, show, render, diff, alias."),
     "dataset": _Entry("app.cli.dataset", "Versioned cases: push, grid, from-run, list, show."),
     "kb": _Entry("app.cli.kb", "Knowledge bases: create, add, search, eval, snapshot."),
+    "import": _Entry("app.cli.import_", "From promptfoo, Langfuse, OpenAI, files of prompts."),
     "run": _Entry("app.cli.run", "Batches: start, import, list, show, pause, resume, export."),
     "label": _Entry("app.cli.label", "Labels as JSON Lines: export, import."),
     "verdict": _Entry("app.cli.verdict", "Which arm is better, in words."),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from app.cli import state
+from app.cli import prompt_improve, prompt_refresh, state
 from app.cli.files import read_file, write_text
 from app.cli.group import new_group
 from app.cli.parse import pairs
@@ -14,9 +14,12 @@ from app.cli.show import Json, print_json, print_pairs, print_table, say, visibl
 from core.names import check_name, split_ref
 
 if TYPE_CHECKING:
+    from prompts.composing import Use
     from prompts.models import PromptPublic
 
 commands = new_group("Versions of prompts, and the aliases that move over them.")
+commands.command("refresh")(prompt_refresh.refresh)
+commands.command("improve")(prompt_improve.improve)
 Ref = Annotated[str, typer.Argument(metavar="NAME[@REF]", help="REF: number or alias [latest].")]
 
 
@@ -26,6 +29,7 @@ class Form(StrEnum):
     PROMPTY = "prompty"
     LANGFUSE = "langfuse"
     OPENAI = "openai"
+    PROMPTFOO = "promptfoo"
 
 
 @commands.command()
@@ -37,8 +41,9 @@ def push(
     json: Json = False,
 ) -> None:
     """Make a version of each file; unchanged content makes none, and still moves the alias."""
-    from prompts.checks import check_content
+    from prompts.checks import prepared
     from prompts.files import parse_prompt_file
+    from prompts.ordering import snippets_first
     from prompts.service import push as save
 
     if name is not None and len(files) > 1:
@@ -47,16 +52,16 @@ def push(
     if name is not None:
         check_name(name, "prompt")
     parsed = [parse_prompt_file(file.name, read_file(file)) for file in files]
-    for prompt in parsed:
-        check_content(prompt.content)
+    ready = [(prompt, prepared(prompt.content, prompt.pins)) for prompt in parsed]
+    ordered = snippets_first(ready, lambda one: name or one[0].name, lambda one: one[1])
     with state.writing() as session:
         results = [
             save(
-                session, name or prompt.name, prompt.content, message=message, alias=alias,
+                session, name or prompt.name, content, message=message, alias=alias,
                 title=prompt.title, description=prompt.description or None,
                 tags=prompt.tags or None,
             )
-            for prompt in parsed
+            for prompt, content in ordered
         ]  # fmt: skip
     for file, prompt in zip(files, parsed, strict=True):
         for notice in prompt.notices:
@@ -104,22 +109,36 @@ def _aliases(aliases: dict[str, int]) -> str:
 def show(ref: Ref, json: Json = False) -> None:
     """One version: its messages, variables and settings."""
     from prompts.export import prompt_json
+    from prompts.service import get, used_by
+    from prompts.template import renderer
 
-    prompt = _get(ref)
-    if json:
-        print_json(prompt_json(prompt))
-        return
+    with state.reading() as session:
+        prompt = get(session, *split_ref(ref))
+        uses = used_by(session, prompt.name)
     content = prompt.content
+    variables = list(renderer().variables_of(content).used)
+    if json:
+        print_json({**prompt_json(prompt), "variables": variables, "used_by": [
+            {**one._asdict(), "stale": one.stale} for one in uses
+        ]})  # fmt: skip
+        return
     print_pairs([
         ("prompt", f"{prompt.name}@{prompt.version} of {prompt.newest}"),
         ("aliases", prompt.aliases), ("tags", prompt.tags), ("model", content.model),
         ("options", [f"{name}={value}" for name, value in content.options.items()]),
-        ("inputs", [f"{v.name} ({v.kind})" for v in content.inputs]),
+        ("variables", variables), ("inputs", [f"{v.name} ({v.kind})" for v in content.inputs]),
+        ("includes", [f"{i.ref} = {i.target}" for i in content.includes if i.within is None]),
+        ("used by", [_use(one) for one in uses]),
         ("saved", prompt.created_at), ("by", prompt.author), ("message", prompt.message),
         ("hash", prompt.hash),
     ])  # fmt: skip
     for message in content.messages:
         print(f"\n{message.role}:\n{visible(message.content, keep=_LINES)}")
+
+
+def _use(use: "Use") -> str:
+    now = f", now {use.now}: `promptstone prompt refresh {use.prompt}`" if use.stale else ""
+    return f"{use.prompt}@{use.version} ({use.ref} = {use.pinned}{now})"
 
 
 _LINES = "\n\t"
@@ -163,14 +182,9 @@ def diff(
     if not json:
         print(visible(as_text(found), keep=_LINES) if found.changed else "No difference.")
         return
-    messages = [
-        {"before": m.before, "after": m.after, "pieces": [p._asdict() for p in m.pieces]}
-        for m in found.messages
-    ]
     print_json({
         "before": f"{left.name}@{left.version}", "after": f"{right.name}@{right.version}",
-        "changed": found.changed, "messages": messages,
-        "settings": [setting._asdict() for setting in found.settings],
+        **prompt_refresh.differences(found),
     })  # fmt: skip
 
 
@@ -222,8 +236,21 @@ def export(
     ref: Ref,
     form: Annotated[Form, typer.Option("--format", help="Whose format.")] = Form.PROMPTY,
     output: Annotated[Path | None, typer.Option(help="File to write [stdout].")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME[@V]", help="Its cases too; promptfoo only.")
+    ] = None,
+    evaluator: Annotated[
+        list[str], typer.Option(metavar="SPEC", help="An assertion too; promptfoo only; repeat.")
+    ] = [],  # noqa: B006
 ) -> None:
     """A version as a file for this or another program."""
+    if form is Form.PROMPTFOO:
+        from app.cli.promptfoo_file import written
+
+        write_text(written(_get(ref), dataset, evaluator), output)
+        return
+    if dataset or evaluator:
+        raise typer.BadParameter("only promptfoo's format holds cases.", param_hint="--dataset")
     from prompts.export import export as text
 
     write_text(text(_get(ref), form.value), output)

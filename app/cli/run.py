@@ -9,6 +9,7 @@ import typer
 from app.cli import run_steer, state
 from app.cli.files import opened
 from app.cli.group import new_group
+from app.cli.run_compare import compare
 from app.cli.run_start import start
 from app.cli.show import Json, money, print_json, print_table
 from app.cli.watching import Id, show_run
@@ -27,6 +28,7 @@ class Form(StrEnum):
 
 
 commands.command()(start)
+commands.command()(compare)
 
 
 @commands.command("list")
@@ -91,9 +93,10 @@ def export(
     run: Id,
     form: Annotated[Form, typer.Option("--format")],
     output: Annotated[Path | None, typer.Option(help="File to write [stdout].")] = None,
+    lang: Annotated[str, typer.Option(metavar="en|zh", help="Language of the HTML report.")] = "en",
 ) -> None:
-    """Every cell with its request, answer, scores and label."""
-    from evalsets.runs.exports import export_run
+    """Every cell with its request, answer, scores and label; HTML is a report of the whole run."""
+    from app.report.exporting import export_run
 
     with opened(output) as out:
-        export_run(state.database(), run, form.value, out)
+        export_run(state.database(), state.actor(), run, form.value, out, lang)

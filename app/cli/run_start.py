@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from app.cli import state
+from app.cli.evaluators import with_saved
 from app.cli.gating import check_names, parsed
 from app.cli.parse import repeated_pairs
 from app.cli.show import Json, money, print_json, print_pairs, say
@@ -60,9 +61,16 @@ def start(
         int | None, typer.Option(min=1, max=1024, help="Calls at once, instead of the models'.")
     ] = None,
     budget: Annotated[str | None, typer.Option(metavar="USD", help="Pause when reached.")] = None,
+    judge_budget: Annotated[
+        str | None, typer.Option(metavar="USD", help="What judges may spend of it.")
+    ] = None,
     evaluator: Annotated[
         list[str],
-        typer.Option(metavar="SPEC", help="exact, contains:TEXT, judge:RUBRIC, FILE.yaml; repeat."),
+        typer.Option(
+            metavar="SPEC",
+            help="exact, contains:TEXT, similarity:0.8, rouge, bleu, chrf, json_path:$.a, "
+            "tool_call:NAME, judge:RUBRIC, FILE.yaml, a saved name; repeat.",
+        ),
     ] = [],  # noqa: B006
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ask again what was asked.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only tell what it would take.")] = False,
@@ -80,16 +88,17 @@ def start(
     if gate and not wait:
         raise typer.BadParameter("a gate needs --wait.", param_hint="--gate")
     gates = parsed(gate)
+    chosen = with_saved(evaluator)
     request = _request(
         prompts=prompt, models=model, apps=app, dataset=dataset, repeats=repeats, limit=limit,
         split=split,
         params=repeated_pairs(param, "--param"), kb=kb,
         retrieval=repeated_pairs(retrieval, "--retrieval"), query=query, context=context,
-        mapping=mapping, evaluators=evaluator,
-        concurrency=concurrency, budget=budget, cache=not no_cache, title=title,
-        idempotency_key=idempotency_key,
+        mapping=mapping, evaluators=chosen,
+        concurrency=concurrency, budget=budget, judge_budget=judge_budget,
+        cache=not no_cache, title=title, idempotency_key=idempotency_key,
     )  # fmt: skip
-    check_names(gates, evaluator)
+    check_names(gates, chosen)
     if plan:
         _show_plan(runs.plan(state.database(), request, _freezing(app)), None, json)
         return
@@ -120,7 +129,7 @@ def _request(**fields: Any) -> "RunRequest":
         return RunRequest.model_validate(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        where = str(first["loc"][0]) if first["loc"] else "prompt"
+        where = str(first["loc"][0]).replace("_", "-") if first["loc"] else "prompt"
         what = first["msg"].removeprefix("Value error, ")
         raise typer.BadParameter(f"{what}.", param_hint=f"--{where}") from error
 
@@ -138,6 +147,7 @@ def _show_plan(plan: "Plan", run_id: str | None, as_json: bool) -> None:
         ("tokens out", plan.tokens.output), ("cost", money(document["cost_usd"])),
         ("unpriced", plan.unpriced), ("minutes", plan.minutes),
         ("judge calls", plan.evaluation.calls),
+        ("judge cost", money(document["evaluation"]["cost_usd"])),
     ]  # fmt: skip
     if run_id is None:
         print_pairs(lines)

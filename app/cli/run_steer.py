@@ -51,6 +51,9 @@ def _settled(run_id: str) -> None:
 def resume(
     run: Id,
     budget: Annotated[str | None, typer.Option(metavar="USD", help="A new, higher total.")] = None,
+    judge_budget: Annotated[
+        str | None, typer.Option(metavar="USD", help="A new total for judges; asks them again.")
+    ] = None,
     wait: Wait = False,
     gate: Gates = [],  # noqa: B006
     json: Json = False,
@@ -59,7 +62,8 @@ def resume(
     from evalsets.runs.service import resume as ask
 
     gates = parsed(gate)
-    status = ask(state.database(), state.actor(), run, _dollars(budget))
+    judges = _dollars(judge_budget, "--judge-budget")
+    status = ask(state.database(), state.actor(), run, _dollars(budget), judges)
     _after(run, status, wait, gates, json)
 
 
@@ -84,13 +88,13 @@ def _after(run_id: str, status: str, wait: bool, gates: "list[Gate]", as_json: b
             tell_if_alone(run_id)
 
 
-def _dollars(text: str | None) -> Decimal | None:
+def _dollars(text: str | None, option: str = "--budget") -> Decimal | None:
     if text is None:
         return None
     try:
         value = Decimal(text)
     except InvalidOperation as error:
-        raise typer.BadParameter("it is no number.", param_hint="--budget") from error
+        raise typer.BadParameter("it is no number.", param_hint=option) from error
     if not value.is_finite() or value <= 0:
-        raise typer.BadParameter("it must be above 0.", param_hint="--budget")
+        raise typer.BadParameter("it must be above 0.", param_hint=option)
     return value

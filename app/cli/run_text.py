@@ -24,6 +24,22 @@ def print_run(run: dict[str, Any]) -> None:
     heads = ("arm", "done", "failed", "good", "bad", "share good", *scores, "p50 ms", "p95 ms",
              "cost", "per good")  # fmt: skip
     print_table(heads, (_arm(arm, scores) for arm in run["arms"]))
+    steady = [
+        (arm["arm"], by, one["passes"][-1], one)
+        for arm in run["arms"]
+        for by, one in arm.get("steadiness", {}).items()
+    ]
+    if steady:
+        print()
+        heads = ("arm", "by", "k", "cases", "pass@k", "pass^k", "flicker", "two disagree")
+        print_table(heads, (_steady(*one) for one in steady))
+
+
+def _steady(arm: str, by: str, deepest: dict[str, Any], one: dict[str, Any]) -> tuple[object, ...]:
+    return (
+        arm, by, deepest["k"], deepest["n_cases"], percent(deepest["pass_at_k"]),
+        percent(deepest["pass_hat_k"]), percent(one["flicker"]), percent(one["two_disagree"]),
+    )  # fmt: skip
 
 
 def _arm(arm: dict[str, Any], scores: list[str]) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from app.cli import state, tune_merge, tune_publish
 from app.cli.group import new_group
 from app.cli.parse import json_pairs
 from app.cli.show import Json, print_json, print_pairs, print_table, say, visible
+from app.cli.tune_job import job_named
 
 if TYPE_CHECKING:
     from tuning.jobs import JobPublic
@@ -105,7 +106,7 @@ def list_all(json: Json = False) -> None:
 @commands.command()
 def show(name: str, json: Json = False) -> None:
     """One training: state, figures, what came out."""
-    _print(_job(name), json)
+    _print(job_named(name), json)
 
 
 @commands.command()
@@ -113,7 +114,7 @@ def logs(name: str) -> None:
     """What the trainer printed."""
     from tuning.report import log_of
 
-    print(visible(log_of(state.settings().data, _job(name).id), keep="\n"))
+    print(visible(log_of(state.settings().data, job_named(name).id), keep="\n"))
 
 
 @commands.command()
@@ -168,13 +169,6 @@ def _ask(name: str, what: str) -> None:
     say(f"{name}: asked to {what}." if status == "running" else f"{name} is {status}.")
 
 
-def _job(name: str) -> "JobPublic":
-    from tuning.jobs import get
-
-    with state.reading() as session:
-        return get(session, state.settings().data, name)
-
-
 def _follow(name: str, wait: bool, as_json: bool) -> None:
     from evalsets.runs.worker_note import worker_alive
 
@@ -185,7 +179,7 @@ def _follow(name: str, wait: bool, as_json: bool) -> None:
             "No server runs on this data folder, so the job stays queued. Start `promptstone up`, "
             "or use --wait."
         )
-    job = _job(name)
+    job = job_named(name)
     _print(job, as_json)
     if wait and job.status != "completed":
         raise typer.Exit(1)
@@ -200,7 +194,7 @@ def _wait(name: str) -> None:
     ended = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: ended.set())
-    while not ended.is_set() and (job := _job(name)).status in (*LIVE, "interrupted"):
+    while not ended.is_set() and (job := job_named(name)).status in (*LIVE, "interrupted"):
         if job.reason and job.status == "interrupted" and job.ended_at is not None:
             return
         if not worker_alive(state.database()):

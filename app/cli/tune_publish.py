@@ -8,6 +8,7 @@ import typer
 
 from app.cli import state
 from app.cli.show import Json, print_json, print_pairs, print_table, say
+from app.cli.tune_job import job_named
 
 if TYPE_CHECKING:
     from tuning.jobs import JobPublic
@@ -93,20 +94,13 @@ def _need_worker() -> None:
         )
 
 
-def _job(name: str) -> "JobPublic":
-    from tuning.jobs import get
-
-    with state.reading() as session:
-        return get(session, state.settings().data, name)
-
-
 def _until_over(name: str) -> "JobPublic":
     from core.errors import Unavailable
     from tuning.serving import OVER, serving_of
 
     shown, until = "", time.monotonic() + _MOST_SECONDS
     while time.monotonic() < until:
-        job = _job(name)
+        job = job_named(name)
         now = serving_of(job)
         if now is None or now.state in OVER:
             return job
@@ -121,7 +115,7 @@ def _until_proof(name: str) -> str | None:
     """The worker starts it right after the model answers."""
     until = time.monotonic() + 60
     while time.monotonic() < until:
-        job = _job(name)
+        job = job_named(name)
         if job.proof_run is not None:
             return job.proof_run
         _end_badly(job)
@@ -152,5 +146,7 @@ def _print_published(job: "JobPublic", as_json: bool) -> None:
             f"{parity['answers_equal']} of {parity['prompts']} answers equal, "
             f"{parity['token_ids_equal']} prompts token by token"
         )
+        if parity.get("near_ties"):
+            equal += f"; {parity['near_ties']} part at a near tie, where rounding decides"
     print_pairs([("job", job.name), ("model", job.model), ("backend", job.backend),
                  ("parity", equal)])  # fmt: skip

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from starlette.routing import Route
 
-from app.server import docs, health, sign_in, streams
+from app.server import docs, editor_script, health, sign_in, streams
 from app.server.context import cookie_name
 from app.server.direct import Direct
 from app.server.errors import add_handlers, error_answer
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
     from streamlit.starlette import App
 
 SCRIPT = Path(__file__).parents[1] / "workspace" / "main.py"
-ROUTERS = (health.router, sign_in.router, streams.router, docs.router, apps.router)
+ROUTERS = (
+    *(health.router, sign_in.router, streams.router, editor_script.router, docs.router),
+    apps.router,
+)
 _METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 

@@ -18,6 +18,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from app.server.context import Context, set_context
+from app.server.heap import keep_little, trim
 from app.server.main import Lifespan, build, guarded
 from app.server.preload import preload
 from app.server.protocol import BoundedProtocol
@@ -43,6 +44,7 @@ _LAST_SECONDS = 11.5
 def serve(settings: Settings, role: str, listener: socket.socket, url: str) -> int:
     """Serve on a bound socket until SIGTERM or SIGINT; returns the exit status."""
     _allow_many_files()
+    keep_little()
     database = prepare(settings)
     workspace = role in ("all", "ui")
     if workspace:
@@ -127,6 +129,7 @@ def _announce(database: Database, url: str, workspace: bool) -> None:
     # Streamlit collects after every script run; what is frozen costs nothing there.
     gc.collect()
     gc.freeze()
+    trim()
     print(f"Promptstone is ready at {url}", flush=True)
     if workspace:
         place = database.settings.public_url or url

@@ -47,8 +47,7 @@ def one(name: str) -> None:
         with access.reading() as session:
             found = service.get_backend(session, name)
         header.head(
-            found.name, badges=[backends.badge(found)], actions=partial(backends_object.act, found),
-            more=backends_drawers.more(),
+            found.name, actions=partial(backends_object.act, found), more=backends_drawers.more()
         )  # fmt: skip
         live.live(backends_object.state, alive=backends.is_live(found), every=backends.POLL)
         backends_object.settings(found)

@@ -11,11 +11,13 @@ from app.workspace.strings import raw, t
 from app.workspace.tabs import evaluators_try
 from core.workspace_settings import set_setting
 from evalsets.evaluators.kinds import JUDGES, Evaluator, Scorer
+from evalsets.evaluators.own_files import own_files
 
 KINDS: dict[str, Any] = {
     cls.model_fields["kind"].default: cls for cls in (*get_args(Scorer), *JUDGES)
 }
 ASKING = {cls.model_fields["kind"].default for cls in JUDGES}
+NOT_ASKED = frozenset({"kind", "name", "turned", "sha256"})
 ADAPTER: TypeAdapter[Any] = TypeAdapter(Evaluator)
 
 
@@ -30,6 +32,7 @@ def catalogue() -> None:
                     kwargs={"id": kind},
                 )  # fmt: skip
                 st.caption(t(f"evaluators.{kind}"))
+    _own()
     saved = choices.saved_evaluators()
     if saved:
         st.subheader(t("evaluators.saved"), anchor=False)
@@ -42,6 +45,21 @@ def catalogue() -> None:
             "evaluators", rows, {c: raw(f"columns.{c}") for c in columns},
             alt=raw("evaluators.saved"), opens=lambda row: url.put(id=row["name"]),
         )  # fmt: skip
+
+
+def _own() -> None:
+    """The administrator's files: named, and never to be changed from here."""
+    found = own_files()
+    if not found:
+        return
+    st.subheader(t("evaluators.own"), anchor=False)
+    st.caption(t("evaluators.own_note"))
+    rows = [
+        {"name": f"python:{one.name}", "about": one.about, "version": one.sha256[:12]}
+        for one in found
+    ]
+    columns = ("name", "about", "version")
+    table.still(rows, {c: raw(f"columns.{c}") for c in columns}, alt=raw("evaluators.own"))
 
 
 def _brief(spec: dict[str, object]) -> str:
@@ -73,9 +91,9 @@ def one(chosen: str) -> None:
 
 def _filled(kind: str) -> dict[str, Any]:
     offers = {"model": choices.choices().models} if kind in ASKING else {}
-    given = forms.settings_form(
-        KINDS[kind], f"evaluator_{kind}", skip=frozenset({"kind", "name"}), offers=offers
-    )
+    if kind == "python":
+        offers = {"file": [one.name for one in own_files()]}
+    given = forms.settings_form(KINDS[kind], f"evaluator_{kind}", skip=NOT_ASKED, offers=offers)
     spec = {"kind": kind, **given}
     fault = choices.is_valid(ADAPTER, spec)
     if fault is not None and len(spec) > 1:

@@ -75,19 +75,16 @@ def one(name: str) -> None:
     with access.shown_errors():
         with access.reading() as session:
             model = service.get_model(session, name)
-            made_of, candidate = (
-                lineage.job_of_model(session, name),
-                lineage.is_candidate(session, name),
-            )
+            ours = lineage.trained(session, name)
         badges = [(raw("models.badge_demo"), "gray")] if model.settings.kind == "demo" else []
-        badges += [(raw("models.badge_candidate"), "orange")] if candidate else []
+        badges += [(raw("models.badge_candidate"), "orange")] if ours and ours.candidate else []
         header.head(
             model.name, badges=badges, actions=lambda: _test(name), more=models_drawers.more(model)
         )
-        if made_of is not None:
+        if ours is not None:
             url.link(
-                "tuning", plain(raw("models.tuned_by", job=made_of)), ":material/model_training:",
-                id=made_of, tab="lineage",
+                "tuning", plain(raw("models.tuned_by", job=ours.job)), ":material/model_training:",
+                id=ours.job, tab="lineage",
             )  # fmt: skip
         live.live(lambda: _state(name), alive=asking.is_testing(name))
         if is_ending(model.settings):

@@ -22,7 +22,13 @@ TABS = {
     "diff": prompts_diff.draw,
     "used": prompts_used.draw,
 }
-KEYS = {"Ctrl+Enter": "keys.run", "Ctrl+Shift+Enter": "keys.save", "O": "keys.open"}
+KEYS = {
+    "Ctrl+Enter": "keys.run",
+    "Ctrl+Shift+Enter": "keys.save",
+    "Ctrl+Space": "keys.complete",
+    "Tab": "keys.tab",
+    "O": "keys.open",
+}
 
 
 def catalogue() -> None:

@@ -7,7 +7,9 @@ from app.workspace.components.access import reading
 from app.workspace.strings import raw, t
 from app.workspace.tabs import (
     runs_cases,
+    runs_compare,
     runs_drawers,
+    runs_improve,
     runs_overview,
     runs_plan,
     runs_settings,
@@ -19,6 +21,8 @@ TABS = {
     "overview": runs_overview.draw,
     "cases": runs_cases.draw,
     "verdict": runs_verdict.draw,
+    "compare": runs_compare.draw,
+    "improve": runs_improve.draw,
     "settings": runs_settings.draw,
 }
 STATES = ("all", "running", "paused", "completed", "failed")
@@ -91,7 +95,10 @@ def one(run_id: str) -> None:
         live.live(lambda: run_header.progress(run_id) == run.status, alive=alive)
         tab = url.choice(
             "runs", "tab", list(TABS), lambda c: raw(f"runs.tab_{c}"), raw("runs.title"),
-            clears=("sel", "after", "before", "f", "score", "bound", "at", "order"),
+            clears=(
+                "sel", "after", "before", "f", "score", "bound", "at", "order", "by", "pair", "way",
+                "against", "arm", "writer",
+            ),
         )  # fmt: skip
         TABS[tab](run_id)
 

@@ -1,35 +1,12 @@
 """The words on the screen, from `app/strings/LANGUAGE.toml`."""
 
-import tomllib
-from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
-from typing import Any
-
 import streamlit as st
 
+from app.telling.words import LANGUAGES as LANGUAGES
+from app.telling.words import table as table
 from app.workspace.components.plain import plain
 
-FOLDER = Path(__file__).parent.parent / "strings"
-LANGUAGES = ("en", "zh")
 _KEY = "ui_language"
-
-
-@cache
-def table(language: str) -> Mapping[str, str]:
-    """All texts of a language by dotted key."""
-    with (FOLDER / f"{language}.toml").open("rb") as file:
-        return dict(_flat(tomllib.load(file), ""))
-
-
-def _flat(node: dict[str, Any], prefix: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    for key, value in node.items():
-        if isinstance(value, dict):
-            found += _flat(value, f"{prefix}{key}.")
-        else:
-            found.append((prefix + key, value))
-    return found
 
 
 def use_language(language: str) -> None:

@@ -48,8 +48,7 @@ KEYS = {"O": "keys.open", "N": "keys.next", "P": "keys.previous"}
 def catalogue() -> None:
     header.head(raw("tuning.title"), actions=tuning_drawers.new, page_keys=KEYS)
     tuning_drawers.trainer()
-    with access.reading() as session:
-        found = jobs.list_jobs(session, access.database().settings.data)
+    found = _every()
     if not found:
         tuning_head.nothing_yet()
         return
@@ -63,13 +62,16 @@ def catalogue() -> None:
     live.quietly(listed, alive=any(map(tuning.is_live, found)), every=tuning.POLL)
 
 
+def _every() -> list[JobPublic]:
+    with access.reading() as session:
+        return jobs.list_jobs(session, access.database().settings.data)
+
+
 def listed() -> None:
     text, after = (url.get("q") or "").lower(), url.get("after")
     states = STATES.get(url.get("status") or "all")
-    with access.reading() as session:
-        every = jobs.list_jobs(session, access.database().settings.data)
     found = [
-        one for one in every if text in one.name.lower() and (not states or one.status in states)
+        one for one in _every() if text in one.name.lower() and (not states or one.status in states)
     ]
     left = [one for one in found if after is None or one.id < after]
     if not left:

@@ -6,6 +6,7 @@ of the variables of `variables`. Nonsense in the answer is unscored, never 0.
 
 import json
 import re
+from collections.abc import Iterable
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
@@ -45,6 +46,7 @@ _LAST_LINE = re.compile(
     re.IGNORECASE,
 )
 _OF_FIVE = re.compile(r"([1-5])(?:\s*(?:/|of|out of)\s*5)?", re.IGNORECASE)
+_SOURCES = ("output", "expected", "context", "inputs", "rubric", "case", "answer_format")
 _KEYS = ("verdict", "score", "pass")
 _YES_NO = {"yes": 1.0, "no": 0.0, "true": 1.0, "false": 0.0, "是": 1.0, "否": 0.0}
 
@@ -75,6 +77,11 @@ class Judge(EvaluatorSettings):
         default=None, description="NAME[@REF] of your own judge prompt; a built-in one if left out."
     )
 
+    mapping: dict[str, str] | None = Field(
+        default=None,
+        description="Variable of your own prompt to output, expected, context, inputs or a column.",
+    )
+
     @model_validator(mode="after")
     def _agrees(self) -> Self:
         if (self.scale == "categories") != bool(self.categories):
@@ -103,12 +110,25 @@ class Judge(EvaluatorSettings):
             },
         )
 
+    def unfit(self, subject: Subject) -> str | None:
+        """Why there is nothing to ask, if so."""
+        known = {*_SOURCES, *subject.inputs}
+        lacks = [source for source in (self.mapping or {}).values() if source not in known]
+        return f"the case has no column {lacks[0]!r}" if lacks else None
+
     def variables(self, subject: Subject) -> dict[str, Json]:
         """What a judge prompt may use: rubric, answer_format, case, inputs, expected, output.
 
-        `case` is inputs, expected and answer as one JSON document, whose quotes keep a text from
-        ending early and speaking for itself.
+        Also context, every column of the case under its name, and what `mapping` names. `case` is
+        inputs, expected and answer as one JSON document, whose quotes keep a text from ending early
+        and speaking for itself.
         """
+        own = self._own(subject)
+        given = {**subject.inputs, **own}
+        mapped = {name: given.get(source) for name, source in (self.mapping or {}).items()}
+        return {**given, **mapped}
+
+    def _own(self, subject: Subject) -> dict[str, Json]:
         case: dict[str, Json] = {"inputs": dict(subject.inputs)}
         if subject.expected is not None:
             case["expected"] = subject.expected
@@ -124,7 +144,12 @@ class Judge(EvaluatorSettings):
             "inputs": dict(subject.inputs),
             "expected": subject.expected or "",
             "output": subject.output,
+            "context": "\n\n".join(f"[{one.n}] {one.text}" for one in subject.passages),
         }
+
+    def reads_context(self, names: Iterable[str]) -> bool:
+        """Whether a prompt with these variables is to be given the passages."""
+        return "context" in {*names, *(self.mapping or {}).values()}
 
     def parse(self, text: str, subject: Subject | None = None) -> Score:
         """The score in a judge's answer: strict JSON, or else its last line; no guessing."""

@@ -8,11 +8,17 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from evalsets.evaluators.checks import Checks
 from evalsets.evaluators.grounded import Cites, ContextRecall, Refused
 from evalsets.evaluators.grounded_judges import AnswerRelevance, Faithfulness
 from evalsets.evaluators.judge import Judge
+from evalsets.evaluators.overlap import Bleu, Chrf, Rouge
+from evalsets.evaluators.own import Python
+from evalsets.evaluators.pairwise import Pairwise
 from evalsets.evaluators.patterns import PatternError, check_pattern, find
 from evalsets.evaluators.schema_check import check_schema, violation
+from evalsets.evaluators.similarity import Similarity
+from evalsets.evaluators.structures import JsonPath, ToolCall
 from evalsets.evaluators.subjects import EvaluatorSettings, Score, Subject, passed, unscored
 from prompts.fields import JsonObject
 
@@ -201,18 +207,26 @@ Scorer = (
     | Contains
     | Regex
     | JsonSchema
+    | JsonPath
+    | ToolCall
+    | Similarity
+    | Rouge
+    | Bleu
+    | Chrf
     | Length
     | Latency
     | Cost
+    | Checks
     | ContextRecall
     | Cites
     | Refused
+    | Python
 )
 """Evaluators that score by themselves."""
 
-AnyJudge = Judge | Faithfulness | AnswerRelevance
+AnyJudge = Judge | Pairwise | Faithfulness | AnswerRelevance
 """Evaluators that need a model's answer first."""
 
-JUDGES = (Judge, Faithfulness, AnswerRelevance)
+JUDGES = (Judge, Pairwise, Faithfulness, AnswerRelevance)
 
 Evaluator = Annotated[Scorer | AnyJudge, Field(discriminator="kind")]

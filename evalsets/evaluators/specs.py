@@ -23,17 +23,26 @@ _ARGUMENT = {
     "exact": "value",
     "contains": "value",
     "regex": "pattern",
+    "json_path": "path",
+    "tool_call": "tool",
+    "similarity": "threshold",
+    "rouge": "threshold",
+    "bleu": "threshold",
+    "chrf": "threshold",
     "length": "max",
     "latency": "max",
     "cost": "max",
+    "checks": "column",
+    "python": "file",
     "judge": "rubric",
+    "pairwise": "rubric",
     "context_recall": "column",
     "refused": "tag",
     "faithfulness": "model",
     "answer_relevance": "model",
 }
 """The field that a bare `kind:argument` sets; `json_schema` takes a file."""
-_PAIRED = ("length", "latency", "cost")
+_PAIRED = ("length", "latency", "cost", "similarity", "rouge", "bleu", "chrf", "tool_call")
 _MAX_FILE = 1 << 20
 _adapter: TypeAdapter[Evaluator] = TypeAdapter(Evaluator)
 

@@ -38,7 +38,8 @@ class Subject:
 
     `schema` is the prompt's own output schema, `output_tokens` are the provider's count. `sources`
     are the passages that it was given, as `rag.answer.Source.row` (null: its arm reads from no
-    base); their texts, `passages`, are read for judges that need them.
+    base); their texts, `passages`, are read for judges that need them. `other` is another arm's
+    output to the same case, for judges of pairs.
     """
 
     output: str
@@ -54,6 +55,7 @@ class Subject:
     sources: Sequence[Mapping[str, Any]] | None = None
     relevant: Sequence[Relevant] = ()
     passages: Sequence[Passage] = ()
+    other: str | None = None
 
 
 class Score(NamedTuple):

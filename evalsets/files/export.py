@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import BinaryIO, Literal
+from typing import BinaryIO, Literal, NamedTuple
 
 import openpyxl
 import orjson
@@ -40,7 +40,7 @@ def write_rows(
         return _write_jsonl(rows, out)
     if format == "csv":
         return _write_csv(columns, rows, out)
-    return _write_xlsx(columns, rows, out)
+    return write_workbook([Sheet("cases", columns, rows)], out)
 
 
 def _write_jsonl(rows: Iterable[Mapping[str, Json | Decimal]], out: BinaryIO) -> int:
@@ -89,22 +89,37 @@ def _is_nested(value: object) -> bool:
     return isinstance(value, (list, tuple, dict))
 
 
-def _write_xlsx(
-    columns: Sequence[str], rows: Iterable[Mapping[str, Json | Decimal]], out: BinaryIO
-) -> int:
+class Sheet(NamedTuple):
+    """A sheet of a workbook; `rows` are streamed."""
+
+    name: str
+    columns: Sequence[str]
+    rows: Iterable[Mapping[str, Json | Decimal]]
+
+
+def write_workbook(sheets: Iterable[Sheet], out: BinaryIO) -> int:
+    """An XLSX of several sheets, in which no text is a formula; returns the rows of the first.
+
+    Raises TooLarge for what XLSX cannot hold.
+    """
     book = openpyxl.Workbook(write_only=True)
-    sheet = book.create_sheet("cases")
-    sheet.append([escape_xlsx(name) for name in columns])
+    counts = [_write_sheet(book, sheet) for sheet in sheets]
+    book.save(out)
+    return counts[0]
+
+
+def _write_sheet(book: openpyxl.Workbook, shown: Sheet) -> int:
+    sheet = book.create_sheet(shown.name)
+    sheet.append([escape_xlsx(name) for name in shown.columns])
     count = 0
     try:
-        for row in rows:
+        for row in shown.rows:
             count += 1
             if count >= XLSX_MAX_ROWS:
                 raise TooLarge(f"XLSX holds {XLSX_MAX_ROWS - 1:,} rows. Export CSV instead.")
-            sheet.append([_xlsx_cell(row.get(name), name, count) for name in columns])
+            sheet.append([_xlsx_cell(row.get(name), name, count) for name in shown.columns])
     finally:
         sheet.close()
-    book.save(out)
     return count
 
 

@@ -9,10 +9,6 @@ from core.errors import Invalid
 from evalsets.files.cases import MAX_TAG, SPLITS, Split
 
 
-def asas_text(value: Json) -> str:
-    return value if isinstance(value, str) else canonical_json(value)
-
-
 def as_text(value: Json) -> str:
     """A text as it is, anything else as canonical JSON."""
     return value if isinstance(value, str) else canonical_json(value)

@@ -76,7 +76,7 @@ def read_stream(file: BinaryIO, name: str, options: ReadOptions | None = None) -
     """Like `read_cases` for an open, seekable file; `name` is what messages call it."""
     options = options or ReadOptions()
     try:
-        found = collect(_table(file, name, options), options.mapping)
+        found = collect(table_of(file, name, options), options.mapping)
     except PromptstoneError as error:
         raise type(error)(_sentence(name, 0, error.message)) from None
     if found.problems:
@@ -94,7 +94,7 @@ def read_apart(path: Path, options: ReadOptions | None = None) -> Collected:
     options = options or ReadOptions()
     try:
         with path.open("rb") as file:
-            table = _table(file, path.name, options)
+            table = table_of(file, path.name, options)
             found = collect(table, options.mapping, max_problems=APART_PROBLEMS)
     except OSError as error:
         reason = error.strerror or type(error).__name__
@@ -111,7 +111,7 @@ def preview(file: BinaryIO, name: str, options: ReadOptions | None = None, n: in
     """What a push would take: reads the whole file, keeps `n` cases and names up to 20 problems."""
     options = options or ReadOptions()
     try:
-        table = _table(file, name, options)
+        table = table_of(file, name, options)
     except PromptstoneError as error:
         return Preview(None, None, [], [], [], 0, [], [Problem(0, f"{error.message.rstrip('.')}.")])
     found = collect(table, options.mapping, keep=n, max_problems=PREVIEW_PROBLEMS)
@@ -137,7 +137,8 @@ def _sentence(name: str, line: int, message: str) -> str:
     return f"{where}: {message.rstrip('.')}."
 
 
-def _table(file: BinaryIO, name: str, options: ReadOptions) -> RawTable:
+def table_of(file: BinaryIO, name: str, options: ReadOptions) -> RawTable:
+    """The rows of an open, seekable file as they stand in it; raises Invalid or TooLarge."""
     size = file.seek(0, 2)
     file.seek(0)
     head = file.read(16)

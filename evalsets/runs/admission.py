@@ -9,6 +9,10 @@ from evalsets.runs.lanes import Lane, Work
 from evalsets.runs.ledger import ZERO
 from evalsets.runs.ownership import Owned
 
+JUDGES_SPENT = (
+    "The budget of the judges is spent. `promptstone run resume ID --judge-budget USD` goes on."
+)
+
 
 class Admission:
     """The budget of a run, and what its calls will probably take."""
@@ -22,12 +26,17 @@ class Admission:
         self._guessers = [*map(Guesser, known), *(Guesser() for _ in run.manifest.judges)]
         spent = (run.tally.cost or ZERO) + (run.tally.judge_cost or ZERO) + run.maybe_paid
         self.budget = Budget(run.budget, spent)
+        judged = (run.tally.judge_cost or ZERO) + run.judges_maybe_paid
+        self.judging = Budget(run.manifest.judge_budget, judged)
         self._exhausted = exhausted
 
     async def afford(self, lane: Lane, work: Work) -> bool:
-        """Set aside what the call will probably cost; False without the budget, or at a stop."""
-        work.tokens = 0
-        if self.budget.total is None and lane.gate.limits.tpm is None:
+        """Set aside what the call will probably cost; False without the budget, or at a stop.
+
+        `refused` is set where it is only the budget of the judges that is spent.
+        """
+        work.tokens, work.refused = 0, None
+        if lane.gate.limits.tpm is None and not any(b.total for b in self._budgets(work)):
             return True
         guess = self._guesser(work).guess(work.request)
         work.tokens = sum(guess)
@@ -42,19 +51,34 @@ class Admission:
         return entered
 
     async def _afford(self, work: Work, cost: Decimal) -> bool:
-        while not self.budget.admits(cost):
-            if not work.lane.stopped and self.budget.reserved <= 0:
-                self._exhausted()
+        while tight := next((b for b in self._budgets(work) if not b.admits(cost)), None):
             if work.lane.stopped:
                 return False
-            await self.budget.changed()
+            if tight.reserved <= 0:
+                if tight is self.judging:
+                    work.refused = JUDGES_SPENT
+                    return False
+                self._exhausted()
+                return False
+            await tight.changed()
         work.cost = cost
-        self.budget.reserve(cost)
+        for budget in self._budgets(work):
+            budget.reserve(cost)
         return True
+
+    def _budgets(self, work: Work) -> tuple[Budget, ...]:
+        """The judges' own first: when it is spent, the run goes on without them."""
+        return (self.budget,) if work.judge is None else (self.judging, self.budget)
+
+    def wake(self) -> None:
+        """Let everybody who waits for money look again."""
+        self.budget.wake()
+        self.judging.wake()
 
     def spend(self, work: Work, cost: Decimal) -> None:
         """What was set aside for a call becomes what it took."""
-        self.budget.settle(work.cost, cost)
+        for budget in self._budgets(work):
+            budget.settle(work.cost, cost)
         work.cost = ZERO
 
     def learn(self, work: Work, usage: Usage) -> None:

@@ -8,6 +8,9 @@ from sqlmodel import Session
 from core.errors import Invalid
 from core.names import split_ref
 from evalsets.evaluators.kinds import JUDGES, AnyJudge, Evaluator
+from evalsets.evaluators.own import Python
+from evalsets.evaluators.own_files import hash_of, source_of
+from evalsets.evaluators.pairwise import TURNED, Pairwise
 from evalsets.evaluators.specs import load_evaluator, named, parse_evaluator
 from evalsets.runs.manifest import FrozenEvaluator, FrozenJudge, FrozenModel, find_model
 from prompts import service as prompts
@@ -20,12 +23,22 @@ def freeze_evaluators(
     parsed = [
         parse_evaluator(spec) if isinstance(spec, str) else load_evaluator(spec) for spec in specs
     ]
-    return tuple(_freeze(session, one, models) for one in named(parsed))
+    return tuple(_freeze(session, one, models) for found in named(parsed) for one in _orders(found))
+
+
+def _orders(one: Evaluator) -> tuple[Evaluator, ...]:
+    """A judge of pairs is asked in both orders, each under a name of its own."""
+    if not isinstance(one, Pairwise):
+        return (one,)
+    turned = {"turned": True, "name": f"{one.name}{TURNED}"}
+    return one.model_copy(update={"turned": False}), one.model_copy(update=turned)
 
 
 def _freeze(
     session: Session, settings: Evaluator, models: Sequence[FrozenModel]
 ) -> FrozenEvaluator:
+    if isinstance(settings, Python):
+        settings = settings.model_copy(update={"sha256": hash_of(source_of(settings.file))})
     judge = _freeze_judge(session, settings, models) if isinstance(settings, JUDGES) else None
     return FrozenEvaluator(
         name=settings.name or settings.kind,

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import bindparam, or_
 from sqlmodel import Session, col, select
 
-from evalsets.models import Answer, Case, Cell, CellScore
+from evalsets.models import Answer, Attempt, Case, Cell, CellScore
 
 
 class OpenCell(NamedTuple):
@@ -80,6 +80,17 @@ _JUDGED_BY = select(CellScore.answer_id).where(
     col(CellScore.run_id) == bindparam("run"), col(CellScore.answer_id).is_not(None)
 )
 _KNOWN_HERE = _KNOWN.where(or_(col(Answer.id).in_(_USED), col(Answer.id).in_(_JUDGED_BY)))
+# No cell names the answer of a round that went on: it ended at the moment of its attempt.
+_ROUNDS = select(Attempt.ended_at).where(
+    col(Attempt.run_id) == bindparam("run"), col(Attempt.outcome) == "answered"
+)
+_KNOWN_ROUNDS = _KNOWN.where(
+    or_(
+        col(Answer.id).in_(_USED),
+        col(Answer.id).in_(_JUDGED_BY),
+        col(Answer.created_at).in_(_ROUNDS),
+    )
+)
 _JUDGED = (
     select(*_CELL, *_CASE, col(Cell.sources), col(Answer.output), col(Answer.tool_calls))  # pyright: ignore[reportCallIssue, reportArgumentType]
     .join(Case, col(Case.id) == col(Cell.case_ref))
@@ -99,13 +110,17 @@ def open_cells(
 
 
 def known_answers(
-    session: Session, keys: Sequence[str], *, only_run: str | None = None
+    session: Session, keys: Sequence[str], *, only_run: str | None = None, rounds: bool = False
 ) -> Mapping[str, KnownAnswer]:
-    """The newest answer of each request key; with `only_run`, of those which that run uses."""
+    """The newest answer of each request key; with `only_run`, of those which that run uses.
+
+    `rounds`: those too from which it went on with mocked tools.
+    """
     if only_run is None:
         rows = session.connection().execute(_KNOWN, {"keys": list(keys)})
     else:
-        rows = session.connection().execute(_KNOWN_HERE, {"keys": list(keys), "run": only_run})
+        query = _KNOWN_ROUNDS if rounds else _KNOWN_HERE
+        rows = session.connection().execute(query, {"keys": list(keys), "run": only_run})
     return {key: KnownAnswer(*rest) for key, *rest in rows}
 
 

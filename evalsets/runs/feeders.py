@@ -18,11 +18,13 @@ from evalsets.runs.feed import (
     open_cells,
     unscored_cells,
 )
+from evalsets.runs.judged_pairs import NO_PARTNER, alone, askable
 from evalsets.runs.lanes import Lane, Work
 from evalsets.runs.ledger import Change
 from evalsets.runs.outcomes import Failed, NamedScore
 from evalsets.runs.prepare import Unrunnable, request_key
 from evalsets.runs.retrieving import aprepare_cases
+from evalsets.runs.rounds import split
 from evalsets.runs.settling import Settling
 from rag.answer import Source
 
@@ -40,8 +42,10 @@ class Feeder:
         self._database = database
         self._settling = settling
         self._lane = lane
+        settling.hand_out[lane] = self._hand_out
         self._run_id = settling.place.run_id
         self._cache = settling.run.manifest.cache
+        self._paired: set[tuple[int, int]] = set()
 
     async def run(self) -> None:
         """Feed until nothing more can come, or the run stops; `find_unjudged` comes before."""
@@ -51,6 +55,7 @@ class Feeder:
             if await self._feed_judges():
                 continue
             if self._settling.open_cells == 0:
+                await self._leave_alone()
                 break
             await self._lane.nudged(_LOOK_AGAIN)
         self._lane.fed = True
@@ -132,12 +137,16 @@ class Feeder:
             elif not self._settling.followers.join(work):
                 self._settling.followers.lead(work)
                 self._lane.feed(work)
-        if reused:
-            await self._reuse(reused)
+        ends, more = split(self._settling.run.manifest, reused)
+        if ends:
+            await self._reuse(ends)
+        if more:
+            await self._hand_out(more)
 
     async def _known(self, keys: Sequence[str]) -> Mapping[str, KnownAnswer]:
-        only = None if self._cache else self._run_id
-        return await self._read(lambda s: known_answers(s, keys, only_run=only))
+        only, arms = None if self._cache else self._run_id, self._settling.run.manifest.arms
+        rounds = any(arm.prompt is not None and bool(arm.prompt.content.mocks) for arm in arms)
+        return await self._read(lambda s: known_answers(s, keys, only_run=only, rounds=rounds))
 
     async def _reuse(self, reused: Sequence[tuple[Work, KnownAnswer]]) -> None:
         change = Change()
@@ -165,14 +174,45 @@ class Feeder:
         await self._room()
         for judge in sorted({judge for judge, _ in taken}):
             numbers = [cell for j, cell in taken if j == judge]
+            others = await self._others(judge, numbers)
+            numbers = numbers if others is None else [*others]
             cells = await self._read(lambda s, n=numbers: judged_cells(s, self._run_id, n))
-            await self._feed_judge(judge, cells)
+            await self._feed_judge(judge, cells, others)
         return True
 
-    async def _feed_judge(self, judge: int, cells: Sequence[JudgedCell]) -> None:
+    async def _others(self, judge: int, numbers: Sequence[int]) -> Mapping[int, str] | None:
+        """For a judge of pairs: cells that now have both answers, each handed out once."""
+        base = self._settling.scoring.paired(judge)
+        if base is None:
+            return None
+        name = self._settling.judges[judge].name
+        found = await self._read(lambda s: askable(s, self._run_id, numbers, base, name))
+        new = {cell: text for cell, text in found.items() if (judge, cell) not in self._paired}
+        self._paired.update((judge, cell) for cell in new)
+        return new
+
+    async def _leave_alone(self) -> None:
+        """Answers whose pair has failed are unscored, with that reason, until it is retried."""
+        for judge in self._lane.judges:
+            base = self._settling.scoring.paired(judge)
+            if base is None:
+                continue
+            name = self._settling.judges[judge].name
+            await self._settling.writer.write(Change())  # what failed last stands there now
+            left = await self._read(lambda s, b=base, n=name: alone(s, self._run_id, b, n))
+            change = Change()
+            for cell in left:
+                score = NamedScore(name, None, NO_PARTNER)
+                outcomes.add_score(change, self._settling.place, cell, score)
+            if left:
+                await self._settling.writer.write(change)
+
+    async def _feed_judge(
+        self, judge: int, cells: Sequence[JudgedCell], others: Mapping[int, str] | None
+    ) -> None:
         scoring = self._settling.scoring
         texts = await self._read(lambda s: scoring.passages(s, judge, cells))
-        subjects = scoring.subjects(cells, texts)
+        subjects = scoring.subjects(cells, texts, others)
         requests = await scoring.judge_requests(judge, subjects)
         works: list[Work] = []
         for cell, subject, request in zip(cells, subjects, requests, strict=True):

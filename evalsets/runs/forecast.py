@@ -10,10 +10,12 @@ from sqlmodel import Session, col, select
 
 from connectors.tokens import count_messages
 from connectors.wire import ChatRequest
+from evalsets.evaluators.pairwise import Pairwise
 from evalsets.models import Answer, Cell, Run
 from evalsets.runs.budget import Guess, Guesser, output_limit, text_bytes
+from evalsets.runs.judged_pairs import base_arm
 from evalsets.runs.ledger import ZERO, plus
-from evalsets.runs.manifest import Arm, FrozenModel, Manifest
+from evalsets.runs.manifest import Arm, FrozenEvaluator, FrozenModel, Manifest
 
 _SAMPLE = 40
 _RUNS_BACK = 20
@@ -35,6 +37,7 @@ class Evaluation:
     calls: int
     tokens: Tokens
     cost_usd: Decimal | None
+    budget_usd: Decimal | None = None
 
 
 @dataclass(frozen=True)
@@ -189,12 +192,21 @@ def _evaluation(manifest: Manifest, arms: Sequence[ArmPlan], tokens: Tokens) -> 
     calls, cost, total = 0, ZERO, Tokens(0, 0)
     for one in manifest.judges:
         assert one.judge is not None
-        guess = _judge_guess(one.judge.model, one.judge.prompt.messages, cells, tokens)
-        calls += cells
+        asked = cells - _not_paired(one, manifest, arms)
+        guess = _judge_guess(one.judge.model, one.judge.prompt.messages, asked, tokens)
+        calls += asked
         total = Tokens(total.input + guess.input_tokens, total.output + guess.output_tokens)
         price = one.judge.model.price
         cost = plus(cost, guess.cost(price) if price is not None else None)
-    return Evaluation(calls, total, cost)
+    return Evaluation(calls, total, cost, manifest.judge_budget)
+
+
+def _not_paired(one: FrozenEvaluator, manifest: Manifest, arms: Sequence[ArmPlan]) -> int:
+    """Cells that a judge of pairs is not asked about: those that the others are compared with."""
+    if one.spec.get("kind") != "pairwise":
+        return 0
+    base = arms[base_arm(manifest, Pairwise.model_validate(one.spec))]
+    return base.calls + base.cached
 
 
 def _judge_guess(model: FrozenModel, messages: Sequence[Any], cells: int, tokens: Tokens) -> Guess:

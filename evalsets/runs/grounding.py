@@ -115,7 +115,7 @@ def _fitted(prompt: FrozenPrompt, grounding: Grounding) -> Fitted | None:
 
 
 def _report(content: PromptContent) -> VariableReport:
-    return renderer().variables(content.messages)
+    return renderer().variables_of(content)
 
 
 def _expanded(

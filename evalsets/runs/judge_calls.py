@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from connectors.wire import ChatRequest
 from core.canonical import Json
 from evalsets.evaluators.grounded_judges import Faithfulness
+from evalsets.evaluators.judge import Judge
 from evalsets.evaluators.kinds import AnyJudge
+from evalsets.evaluators.pairwise import Pairwise
 from evalsets.evaluators.subjects import Subject
 from evalsets.runs.manifest import FrozenJudge
 from evalsets.runs.prepare import Rendered, Unrunnable
@@ -28,6 +30,8 @@ def _inputs(judge: AnyJudge, subject: Subject, defaults: Mapping[str, Json]) -> 
 
 def _unfit(judge: AnyJudge, subject: Subject) -> str | None:
     """Why there is nothing to ask about an answer."""
+    if isinstance(judge, (Judge, Pairwise)):
+        return judge.unfit(subject)
     if not isinstance(judge, Faithfulness):
         return None
     if subject.sources and len(subject.passages) < len(subject.sources):

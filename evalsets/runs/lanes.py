@@ -10,6 +10,7 @@ from typing import Any
 from connectors.limits import ModelGate
 from connectors.wire import ChatAnswer, ChatRequest, Target
 from evalsets.evaluators.subjects import Subject
+from evalsets.runs.feed import KnownAnswer
 from evalsets.runs.manifest import FrozenModel
 
 Ask = Callable[[ChatRequest], Awaitable[ChatAnswer]]
@@ -23,7 +24,9 @@ class Work:
     judge is asked about.
 
     `tries` are attempts of this round, `attempts` those of earlier ones. `cost` is the estimate
-    that is set aside of the budget while the call is under way.
+    that is set aside of the budget while the call is under way; `refused` is why it will not be
+    sent though the run goes on. `round` counts rounds of mocked tools from 0, and `before` is the
+    answer of the last one with the sums of all.
     """
 
     lane: "Lane"
@@ -43,6 +46,9 @@ class Work:
     tries: int = 0
     tokens: int = 0
     cost: Decimal = Decimal(0)
+    refused: str | None = None
+    round: int = 0
+    before: KnownAnswer | None = None
 
 
 @dataclass(eq=False)

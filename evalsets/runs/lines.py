@@ -3,8 +3,11 @@
 Nothing is interpreted in an arm's name. A wrong line is named, and nothing of the file is taken.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import orjson
@@ -22,6 +25,23 @@ MAX_ARM = 512
 MAX_REPEATS = 1000
 
 
+class ImportedScore(NamedTuple):
+    """A score given elsewhere, as `evalsets.evaluators.subjects.Score`."""
+
+    value: float | None
+    reason: str
+
+
+class ImportedFigures(NamedTuple):
+    """What was measured where an output was made; `cost` in US dollars, scores by name."""
+
+    latency_ms: float | None = None
+    cost: Decimal | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    scores: Mapping[str, ImportedScore] = MappingProxyType({})
+
+
 class ImportedOutput(NamedTuple):
     """An output, or an error, of an arm for a case; `case` and `arm` count from 0."""
 
@@ -31,6 +51,7 @@ class ImportedOutput(NamedTuple):
     output: str | None
     tool_calls: list[Json] | None
     error: str | None
+    figures: ImportedFigures = ImportedFigures()
 
 
 @dataclass

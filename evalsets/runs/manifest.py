@@ -1,6 +1,7 @@
 """What a run froze at its creation, so that it stays true when prompts and models move on."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import cached_property
 from itertools import product
 from typing import Any
@@ -123,7 +124,8 @@ class Manifest(_Frozen):
     """Everything that a run ran.
 
     `concurrency` takes the place of every model's own in this run; `cache` says whether answers
-    of earlier runs are taken.
+    of earlier runs are taken. `judge_budget`, US dollars over all resumes, is the one thing that a
+    resume may set anew.
     """
 
     arms: tuple[Arm, ...]
@@ -133,6 +135,7 @@ class Manifest(_Frozen):
     split: str | None = None
     concurrency: int | None = None
     cache: bool = True
+    judge_budget: Decimal | None = None
     dataset_hash: str = ""
 
     @property

@@ -34,7 +34,7 @@ def conditions(show: Filter, score: ScoreFilter | None, text: str) -> Conditions
     if show == "failed":
         where.append(col(Cell.state) == "failed")
     elif show == "unlabeled":
-        where += [col(Cell.state) == "succeeded", ~_labeled()]
+        where += [col(Cell.state) == "succeeded", ~is_labeled()]
     elif show == "highlighted":
         where.append(
             exists().where(col(Highlight.run_id) == Cell.run_id, col(Highlight.cell) == Cell.number)
@@ -49,7 +49,7 @@ def conditions(show: Filter, score: ScoreFilter | None, text: str) -> Conditions
     return Conditions(where, having)
 
 
-def _labeled() -> ColumnElement[bool]:
+def is_labeled() -> ColumnElement[bool]:
     """Some annotator's newest label of the output says something."""
     label, later = aliased(Label), aliased(Label)
     replaced = exists().where(

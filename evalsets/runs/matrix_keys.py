@@ -1,8 +1,9 @@
 """Which rows stand on a page of the matrix: filtered, ordered and cut in SQL."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, func
 from sqlmodel import Session, col, select
 
 from evalsets.models import Cell, Run
@@ -53,14 +54,42 @@ def find_keys(
         query = query.having(wanted.having)
     if order is not None:
         return _by_loss(session, shape, query, order, after, before, limit)
-    if after is not None:
-        query = query.where(shape.key() > after, col(Cell.number) >= shape.first(after))
     if before is not None:
-        query = query.where(
-            shape.key() < before, col(Cell.number) < shape.first(before + shape.repeats)
-        )
-    query = query.order_by(key.desc() if before is not None else key).limit(limit)
-    return list(session.connection().execute(query).scalars())
+        query = query.where(shape.key() < before).order_by(key.desc())
+        start = shape.first(before + shape.repeats)
+    else:
+        query = query.order_by(key)
+        if after is not None:
+            query = query.where(shape.key() > after)
+        start = 0 if after is None else shape.first(after)
+    found: list[int] = []
+    for low, high in _windows(session, shape, start, limit, backwards=before is not None):
+        here = query.where(col(Cell.number) >= low, col(Cell.number) < high)
+        rows = session.connection().execute(here.limit(limit - len(found))).scalars()
+        found += rows
+        if len(found) == limit:
+            break
+    return found
+
+
+def _windows(
+    session: Session, shape: Shape, start: int, limit: int, *, backwards: bool
+) -> Iterator[tuple[int, int]]:
+    """Ranges of whole cases from a cell's number on, each four times the last.
+
+    Grouping needs every cell of its range, so the range is what a page costs; where few rows pass,
+    all of the run is read in some ten queries.
+    """
+    cells = select(func.max(Cell.number)).where(Cell.run_id == shape.run_id)
+    last = session.exec(cells).one()
+    span = shape.arms * shape.repeats
+    size = limit * span
+    end = 0 if last is None else last + 1
+    at = min(start, -(-end // span) * span) if backwards else start
+    while at > 0 if backwards else at < end:
+        yield (max(at - size, 0), at) if backwards else (at, at + size)
+        at += -size if backwards else size
+        size *= 4
 
 
 def _by_loss(

@@ -85,12 +85,17 @@ def add_answer(
     answer: ChatAnswer,
     at: datetime,
 ) -> KnownAnswer:
-    """The attempt's end and the answer, priced as the run froze it."""
+    """The attempt's end and the answer, priced as the run froze it.
+
+    An answer that went on from others has the sums of all, an attempt and the run its own figures.
+    """
     usage, tally = answer.usage, change.tally
     given, made = usage.input_tokens, usage.output_tokens
     cost = cost_of(usage, model.price)
     tool_calls = list(answer.tool_calls) or None
     answer_id = new_id()
+    own = KnownAnswer(answer_id, answer.text, tool_calls, answer.latency_ms, given, made, cost)
+    whole = _summed(own, work.before)
     change.answers.append(
         AnswerRow(
             answer_id,
@@ -99,12 +104,12 @@ def add_answer(
             answer.text,
             tool_calls,
             answer.finish_reason,
-            given,
-            made,
+            whole.input_tokens or 0,
+            whole.output_tokens or 0,
             usage.estimated,
             answer.ttft_ms,
-            answer.latency_ms,
-            cost,
+            whole.latency_ms or 0,
+            whole.cost,
             at,
         )
     )
@@ -119,7 +124,18 @@ def add_answer(
         tally.judge_input_tokens += given
         tally.judge_output_tokens += made
         tally.judge_cost = plus(tally.judge_cost, cost)
-    return KnownAnswer(answer_id, answer.text, tool_calls, answer.latency_ms, given, made, cost)
+    return whole
+
+
+def _summed(own: KnownAnswer, before: KnownAnswer | None) -> KnownAnswer:
+    if before is None:
+        return own
+    return own._replace(
+        latency_ms=(own.latency_ms or 0) + (before.latency_ms or 0),
+        input_tokens=(own.input_tokens or 0) + (before.input_tokens or 0),
+        output_tokens=(own.output_tokens or 0) + (before.output_tokens or 0),
+        cost=plus(own.cost, before.cost),
+    )
 
 
 def request_text(model: FrozenModel, request: ChatRequest) -> str:

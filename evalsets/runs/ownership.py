@@ -27,7 +27,8 @@ ACTOR = "worker"
 class Owned(NamedTuple):
     """A run in our hands, as it stood when we took it.
 
-    `maybe_paid` estimates the calls that were in flight when an earlier owner died.
+    `maybe_paid` estimates the calls that were in flight when an earlier owner died,
+    `judges_maybe_paid` those of judges among them.
     """
 
     claim: Claim
@@ -40,6 +41,7 @@ class Owned(NamedTuple):
     seconds: float
     next_attempt: int
     maybe_paid: Decimal
+    judges_maybe_paid: Decimal = ZERO
 
 
 def locks(data: Path) -> Path:
@@ -111,6 +113,7 @@ def _load(session: Session, held: Claim) -> Owned:
     session.flush()
     last = session.exec(select(func.max(Attempt.number)).where(Attempt.run_id == run.id)).one()
     lost = select(Attempt).where(Attempt.run_id == run.id, Attempt.outcome == "interrupted")
+    paid = list(session.exec(lost))
     return Owned(
         claim=held,
         manifest=Manifest.model_validate(run.manifest),
@@ -121,7 +124,8 @@ def _load(session: Session, held: Claim) -> Owned:
         tally=tally_of(run),
         seconds=run.seconds,
         next_attempt=(last or 0) + 1,
-        maybe_paid=sum((one.cost or ZERO for one in session.exec(lost)), ZERO),
+        maybe_paid=sum((one.cost or ZERO for one in paid), ZERO),
+        judges_maybe_paid=sum((one.cost or ZERO for one in paid if one.evaluator), ZERO),
     )
 
 

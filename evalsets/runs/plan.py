@@ -34,6 +34,7 @@ def plan_json(plan: Plan) -> dict[str, Any]:
             "calls": judged.calls,
             "tokens": judged.tokens._asdict(),
             "cost_usd": None if judged.cost_usd is None else f"{judged.cost_usd:f}",
+            "budget_usd": None if judged.budget_usd is None else f"{judged.budget_usd:f}",
         },
     }
 

@@ -43,7 +43,7 @@ def render_requests(arm: Arm, cases: Sequence[Mapping[str, Any]]) -> list[Render
     if arm.app is not None:
         return app_requests(typed)
     content, good = _renderable(arm, typed)
-    made = renderer().render_many(content.messages, good, content.threads)
+    made = renderer().render_many(content.messages, good, content.threads, content.includes)
     return _requests(arm, typed, made)
 
 
@@ -53,7 +53,7 @@ async def arender_requests(arm: Arm, cases: Sequence[Mapping[str, Any]]) -> list
     if arm.app is not None:
         return app_requests(typed)
     content, good = _renderable(arm, typed)
-    made = await renderer().arender_many(content.messages, good, content.threads)
+    made = await renderer().arender_many(content.messages, good, content.threads, content.includes)
     return _requests(arm, typed, made)
 
 

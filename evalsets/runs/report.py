@@ -9,14 +9,21 @@ from evalsets.models import Run
 from evalsets.runs.arm_report import ArmReport, arm_reports
 from evalsets.runs.cells import get_run
 from evalsets.statistics.quantiles import Interval
+from evalsets.verdicts.corrected_json import judges_json
 from evalsets.verdicts.gates import ArmFigures, Figure
+from evalsets.verdicts.steadiness import Steadiness, steadiness
 
 
 def run_json(session: Session, run_id: str) -> dict[str, Any]:
     """`run show --json`."""
     run = get_run(session, run_id)
     reports = arm_reports(session, run_id)
-    return {**run_row(run), "arms": [arm_json(report) for report in reports]}
+    arms = [arm_json(report) for report in reports]
+    if run.repeats > 1:
+        for arm, steady in zip(arms, steadiness(session, run_id), strict=True):
+            arm["steadiness"] = {by: _steady(one) for by, one in steady.items()}
+    judges = judges_json(session, run)
+    return {**run_row(run), "arms": arms, **({"judges": judges} if judges else {})}
 
 
 def run_row(run: Run) -> dict[str, Any]:
@@ -51,6 +58,7 @@ def run_row(run: Run) -> dict[str, Any]:
             "cached": run.judge_cached,
             "tokens": {"input": run.judge_input_tokens, "output": run.judge_output_tokens},
             "cost_usd": _dollars(run.judge_cost),
+            "budget_usd": run.manifest.get("judge_budget"),
         },
         "seconds": run.seconds,
         "created_at": run.created_at.isoformat(),
@@ -90,6 +98,28 @@ def arm_json(report: ArmReport) -> dict[str, Any]:
         "tokens": {"input": report.input_tokens, "output": report.output_tokens},
         "cost_usd": _dollars(report.cost),
         "cost_per_good_usd": _dollars(per_good.cost_per_good),
+    }
+
+
+def _steady(one: Steadiness) -> dict[str, Any]:
+    unsteady = one.flicker
+    return {
+        "passes": [
+            {
+                "k": found.k,
+                "n_cases": found.n_cases,
+                "left_out": found.left_out,
+                "pass_at_k": found.pass_at_k,
+                "pass_at_k_ci95": _interval(found.pass_at_k_ci95),
+                "pass_hat_k": found.pass_hat_k,
+                "pass_hat_k_ci95": _interval(found.pass_hat_k_ci95),
+            }
+            for found in one.passes
+        ],
+        "n_cases": unsteady.n_cases,
+        "flicker": unsteady.flicker,
+        "flicker_ci95": _interval(unsteady.ci95),
+        "two_disagree": unsteady.two_disagree,
     }
 
 

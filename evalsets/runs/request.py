@@ -13,8 +13,10 @@ from evalsets.datasets import service as datasets
 from evalsets.datasets.cases import split_counts
 from evalsets.runs.evaluation import freeze_evaluators
 from evalsets.runs.grounding import Grounding, freeze_bases, grounded
+from evalsets.runs.judged_pairs import check_pairs
 from evalsets.runs.manifest import (
     Arm,
+    FrozenModel,
     FrozenPrompt,
     Manifest,
     bind_apps,
@@ -36,6 +38,7 @@ class RunRequest(BaseModel):
     field that is given more than once makes an arm of every prompt that has the variable `context`.
     `query` is the variable searched by, `subject` (user:NAME) whose access rules apply. `apps` are
     published apps, APP[@REF], each an arm of its own. `split` takes the cases of one split alone.
+    `budget` is the run's total in US dollars, `judge_budget` the part that judges may spend of it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,6 +60,7 @@ class RunRequest(BaseModel):
     evaluators: tuple[str | dict[str, Any], ...] = ()
     concurrency: int | None = Field(default=None, ge=1, le=1024)
     budget: Decimal | None = Field(default=None, gt=0)
+    judge_budget: Decimal | None = Field(default=None, gt=0)
     cache: bool = True
     title: str = ""
     idempotency_key: str | None = None
@@ -101,6 +105,7 @@ def resolve(session: Session, request: RunRequest, freeze_apps: FreezeApps | Non
         split=request.split,
         concurrency=request.concurrency,
         cache=request.cache,
+        judge_budget=request.judge_budget,
         dataset_hash=dataset.hash,
     )
     found = _count(session, dataset, request.split)
@@ -115,6 +120,7 @@ def resolve(session: Session, request: RunRequest, freeze_apps: FreezeApps | Non
     draft = Draft(manifest, dataset.name, dataset.version, dataset.version_id, cases, grounding)
     _check_size(draft)
     check_priced(manifest, request.budget)
+    check_judges_priced(manifest, request.judge_budget)
     return draft
 
 
@@ -126,6 +132,7 @@ def fit(draft: Draft) -> Draft:
     arms = grounded(draft.manifest.arms, draft.grounding)
     whole = draft._replace(manifest=draft.manifest.model_copy(update={"arms": arms}))
     _check_size(whole)
+    check_pairs(whole.manifest)
     return whole
 
 
@@ -165,12 +172,32 @@ def check_priced(manifest: Manifest, budget: Decimal | None) -> None:
     """Refuse a budget for what has no price."""
     if budget is None:
         return
-    models = [arm.model for arm in manifest.arms]
-    models += [one.judge.model for one in manifest.judges if one.judge is not None]
-    unpriced = sorted({model.name for model in models if model is not None and not model.price})
+    models = [arm.model for arm in manifest.arms if arm.model is not None]
+    _refuse_unpriced([*models, *_judging(manifest)], "budget")
+
+
+def check_judges_priced(manifest: Manifest, budget: Decimal | None) -> None:
+    """Refuse a budget of the judges where there is none, or for what has no price."""
+    if budget is None:
+        return
+    if not manifest.judges:
+        raise Invalid(
+            "There is no judge whose calls a budget of the judges could bound. Name one with "
+            "--evaluator, or start without --judge-budget.",
+            param="judge_budget",
+        )
+    _refuse_unpriced(_judging(manifest), "judge-budget")
+
+
+def _judging(manifest: Manifest) -> list[FrozenModel]:
+    return [one.judge.model for one in manifest.judges if one.judge is not None]
+
+
+def _refuse_unpriced(models: Sequence[FrozenModel], option: str) -> None:
+    unpriced = sorted({model.name for model in models if not model.price})
     if unpriced:
         raise Invalid(
             f"A budget needs prices, and {', '.join(unpriced)} has none. Set --input-price and "
-            "--output-price with `promptstone model add`, or start without --budget.",
-            param="budget",
+            f"--output-price with `promptstone model add`, or start without --{option}.",
+            param=option.replace("-", "_"),
         )

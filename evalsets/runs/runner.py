@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import Any, Literal
 
+from connectors.prices import cost as cost_of
 from connectors.wire import ChatAnswer, ChatError, ChatFailure, failure
 from core.clock import utcnow
 from evalsets.runs import outcomes
@@ -78,7 +79,7 @@ class Engine:
         self.stop_asked = self.stop_asked or why
         for lane in self.lanes:
             lane.stop()
-        self.admission.budget.wake()
+        self.admission.wake()
         for task in list(self._may_be_cancelled):
             task.cancel()
 
@@ -105,6 +106,8 @@ class Engine:
                 self._may_be_cancelled.discard(task)
             if entered:
                 await self._send(lane, work, recorded or await self._record(work))
+            elif work.refused is not None:
+                await self.settling.refuse(work, work.refused)
             elif self.stop_asked is None:
                 lane.again(work)
 
@@ -178,6 +181,6 @@ class Engine:
     async def _take(self, lane: Lane, work: Work, attempt: Attempted, answer: ChatAnswer) -> None:
         change, place = Change(), self.settling.place
         known = outcomes.add_answer(change, place, lane.model, work, attempt, answer, utcnow())
-        self.admission.spend(work, known.cost or ZERO)
+        self.admission.spend(work, cost_of(answer.usage, lane.model.price) or ZERO)
         self.admission.learn(work, answer.usage)
         await self.settling.take(change, work, known)

@@ -11,6 +11,7 @@ from sqlmodel import Session
 from core.database import Database
 from evalsets.evaluators.grounded import Cites, ContextRecall, Refused
 from evalsets.evaluators.grounded_judges import Faithfulness
+from evalsets.evaluators.judge import Judge
 from evalsets.evaluators.kinds import (
     JUDGES,
     AnyJudge,
@@ -23,9 +24,12 @@ from evalsets.evaluators.kinds import (
     Length,
     Scorer,
 )
+from evalsets.evaluators.pairwise import Pairwise
+from evalsets.evaluators.structures import ToolCall
 from evalsets.evaluators.subjects import Relevant, Score, Subject, unscored
 from evalsets.runs.feed import JudgedCell, KnownAnswer
 from evalsets.runs.judge_calls import judge_inputs, judge_requests
+from evalsets.runs.judged_pairs import base_arm
 from evalsets.runs.lanes import Work
 from evalsets.runs.manifest import Arm, FrozenEvaluator, FrozenJudge, Manifest
 from evalsets.runs.outcomes import NamedScore
@@ -33,7 +37,7 @@ from evalsets.runs.prepare import Rendered, Unrunnable
 from evalsets.runs.relevance import Marks, given_texts, passages_of, read_marks, relevant_to
 from prompts.template import renderer
 
-_CHEAP = (Exact, Contains, Length, Latency, Cost, ContextRecall, Cites, Refused)
+_CHEAP = (Exact, Contains, Length, Latency, Cost, ToolCall, ContextRecall, Cites, Refused)
 _EVALUATOR: TypeAdapter[Evaluator] = TypeAdapter(Evaluator)
 IMPLIED = "json_schema"
 log = logging.getLogger("promptstone.runs")
@@ -60,6 +64,7 @@ class Scoring:
     """The evaluators of a run, ready to be applied to its answers."""
 
     def __init__(self, manifest: Manifest, marks: Marks) -> None:
+        self._manifest = manifest
         self._arms = manifest.arms
         self._marks = marks
         own: list[_Named] = []
@@ -101,20 +106,38 @@ class Scoring:
         self, session: Session, judge: int, cells: Sequence[JudgedCell]
     ) -> Mapping[str, str]:
         """The texts of all sources by chunk, for a judge that reads them."""
-        if not isinstance(self._judges[judge].settings, Faithfulness):
+        settings, frozen = self._judges[judge].settings, self._judges[judge].frozen
+        reads = isinstance(settings, Faithfulness) or (
+            isinstance(settings, Judge)
+            and settings.reads_context(one.name for one in frozen.prompt.inputs)
+        )
+        if not reads:
             return {}
         return given_texts(session, [cell.sources or [] for cell in cells])
 
-    def subjects(self, cells: Sequence[JudgedCell], texts: Mapping[str, str]) -> list[Subject]:
-        """What a judge is asked about, in the order of the cells."""
-        return [_judged(cell, texts) for cell in cells]
+    def paired(self, judge: int) -> int | None:
+        """The arm that a judge of pairs compares with; None for other judges."""
+        settings = self._judges[judge].settings
+        return base_arm(self._manifest, settings) if isinstance(settings, Pairwise) else None
+
+    def subjects(
+        self,
+        cells: Sequence[JudgedCell],
+        texts: Mapping[str, str],
+        others: Mapping[int, str] | None = None,
+    ) -> list[Subject]:
+        """What a judge is asked about, in the order of the cells; `others`: what it is beside."""
+        beside = others or {}
+        return [_judged(cell, texts, beside.get(cell.number)) for cell in cells]
 
     async def judge_requests(self, judge: int, subjects: Sequence[Subject]) -> list[Rendered]:
         """The judge's call for each answer, in their order."""
         asked = self._judges[judge]
         content, inputs = asked.frozen.prompt, judge_inputs(asked.settings, asked.frozen, subjects)
         good = [one for one in inputs if not isinstance(one, Unrunnable)]
-        made = await renderer().arender_many(content.messages, good, content.threads)
+        made = await renderer().arender_many(
+            content.messages, good, content.threads, content.includes
+        )
         return judge_requests(asked.frozen, inputs, made)
 
 
@@ -163,7 +186,7 @@ def _subject(
     )
 
 
-def _judged(cell: JudgedCell, texts: Mapping[str, str]) -> Subject:
+def _judged(cell: JudgedCell, texts: Mapping[str, str], other: str | None) -> Subject:
     return Subject(
         output=cell.output,
         inputs=cell.inputs,
@@ -172,4 +195,5 @@ def _judged(cell: JudgedCell, texts: Mapping[str, str]) -> Subject:
         tags=cell.tags,
         sources=cell.sources,
         passages=passages_of(cell.sources, texts),
+        other=other,
     )

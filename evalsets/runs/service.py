@@ -16,13 +16,21 @@ from core.errors import Conflict, Invalid
 from core.jobs import enqueue
 from core.models import Job
 from evalsets.models import Cell, CellScore, Run
+from evalsets.runs.admission import JUDGES_SPENT
 from evalsets.runs.cells import get_run
 from evalsets.runs.doors import check_keys
 from evalsets.runs.ledger import ZERO
 from evalsets.runs.manifest import Manifest
 from evalsets.runs.ownership import KIND, End, leave, owned, settle
 from evalsets.runs.plan import Plan, make_plan
-from evalsets.runs.request import FreezeApps, RunRequest, check_priced, fit, resolve
+from evalsets.runs.request import (
+    FreezeApps,
+    RunRequest,
+    check_judges_priced,
+    check_priced,
+    fit,
+    resolve,
+)
 from evalsets.runs.storing import store
 
 OVER = ("completed", "cancelled", "failed")
@@ -120,11 +128,17 @@ def _ask(database: Database, actor: str, run_id: str, wanted: str, end: End) -> 
         return get_run(session, run_id).status
 
 
-def resume(database: Database, actor: str, run_id: str, budget: Decimal | None = None) -> str:
+def resume(
+    database: Database,
+    actor: str,
+    run_id: str,
+    budget: Decimal | None = None,
+    judge_budget: Decimal | None = None,
+) -> str:
     """Queue a paused, failed or unowned run again; returns the status after.
 
     A completed run stays as it is. `budget` is a new total; raises Invalid when it is not above
-    what is spent.
+    what is spent. `judge_budget` is one for the judges, which are then asked what they were not.
     """
     with database.session_scope(actor) as session:
         run = _locked(session, run_id)
@@ -132,7 +146,8 @@ def resume(database: Database, actor: str, run_id: str, budget: Decimal | None =
             raise Conflict("A cancelled run is final. Start a new one: its answers are cached.")
         if budget is not None:
             _set_budget(run, budget)
-        if run.status != "completed":
+        unjudged = 0 if judge_budget is None else _set_judge_budget(session, run, judge_budget)
+        if run.status != "completed" or unjudged:
             _queue(session, run)
         return run.status
 
@@ -158,22 +173,23 @@ def retry(database: Database, actor: str, run_id: str) -> int:
         cells = session.connection().execute(update(Cell).where(*failed).values(state="pending"))
         again = cells.rowcount
         run.failed -= again
-        unjudged = _forget_judge_errors(session, run_id)
+        unjudged = _forget_judge_errors(session, run)
         if again or unjudged or run.status != "completed":
             _queue(session, run)
         return again
 
 
-def _forget_judge_errors(session: Session, run_id: str) -> int:
-    """Judges that could not be asked are asked again; nonsense that one said stays."""
-    run = get_run(session, run_id)
+def _forget_judge_errors(session: Session, run: Run, reason: str | None = None) -> int:
+    """Judges that could not be asked, for `reason`, are asked again; their nonsense stays."""
     names = [one.name for one in Manifest.model_validate(run.manifest).judges]
     gone = delete(CellScore).where(
-        col(CellScore.run_id) == run_id,
+        col(CellScore.run_id) == run.id,
         col(CellScore.evaluator).in_(names),
         col(CellScore.value).is_(None),
         col(CellScore.answer_id).is_(None),
     )
+    if reason is not None:
+        gone = gone.where(col(CellScore.reason) == reason)
     return session.connection().execute(gone).rowcount
 
 
@@ -194,6 +210,24 @@ def _set_budget(run: Run, budget: Decimal) -> None:
             f"The run has spent ${spent:f}. Give --budget a higher total.", param="budget"
         )
     run.budget = budget
+
+
+def _set_judge_budget(session: Session, run: Run, budget: Decimal) -> int:
+    """How many scores are asked for again."""
+    manifest = Manifest.model_validate(run.manifest)
+    check_judges_priced(manifest, budget)
+    if run.status == "running":
+        raise Conflict(
+            "The run is going on. Pause it, then resume it with another budget of the judges."
+        )
+    spent = run.judge_cost or ZERO
+    if budget <= spent:
+        raise Invalid(
+            f"The judges have spent ${spent:f}. Give --judge-budget a higher total.",
+            param="judge_budget",
+        )
+    run.manifest = {**run.manifest, "judge_budget": f"{budget:f}"}
+    return _forget_judge_errors(session, run, JUDGES_SPENT)
 
 
 def _locked(session: Session, run_id: str) -> Run:

@@ -1,7 +1,7 @@
 """What came of a run's calls: rows for the writer, cells for the judges and for those who wait."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from evalsets.runs.lanes import Lane, Work
 from evalsets.runs.ledger import Change
 from evalsets.runs.outcomes import Attempted, Failed, NamedScore, Place
 from evalsets.runs.ownership import Owned
+from evalsets.runs.rounds import next_round
 from evalsets.runs.scoring import Scoring
 from evalsets.runs.unkept import KIND as UNKEPT
 from evalsets.runs.unkept import REFUSALS, sentence_of, unkept
@@ -42,6 +43,7 @@ class Settling:
         self.judges = run.manifest.judges
         self.open_cells = run.pending
         self.followers = Followers()
+        self.hand_out: dict[Lane, Callable[[Sequence[Work]], Awaitable[None]]] = {}
         self._keep = keep
         self._unsent = 0
 
@@ -55,7 +57,11 @@ class Settling:
     # -- answers ---------------------------------------------------------------------------
 
     async def take(self, change: Change, work: Work, known: KnownAnswer) -> None:
-        """Fill a cell, or score it by its judge, with the answer that `change` records."""
+        """Fill a cell, score it by its judge, or go on, with the answer that `change` records."""
+        more = next_round(self.run.manifest, work, known)
+        if more is not None:
+            self._keep(self._go_on(change, work, known, more))
+            return
         try:
             await self.add_filled(change, work, known, cached=False)
         except REFUSALS as error:  # an answer that cannot be told by its text, as half a character
@@ -79,6 +85,19 @@ class Settling:
             score = self.scoring.verdict(work, known)
             outcomes.add_score(change, self.place, work.cell, score, known.id)
             change.tally.judge_cached += cached
+
+    async def _go_on(self, change: Change, work: Work, known: KnownAnswer, more: Work) -> None:
+        """Once an answer with tool calls is kept: ask on, for those too who waited for it."""
+        if not await self.writer.write(change):
+            failed = Change()
+            self._add_failed(failed, work, UNKEPT, "Its tool calls cannot be stored as text.")
+            self.writer.write(failed)
+            return
+        followers = self.followers.released(work)
+        following = [next_round(self.run.manifest, one, known) for one in followers]
+        await self.hand_out[work.lane]([more, *(one for one in following if one is not None)])
+        for one in (work, *followers):
+            one.lane.settle()
 
     def _committed(self, work: Work, known: KnownAnswer, done: "asyncio.Future[bool]") -> None:
         if done.cancelled() or done.exception() is not None:
@@ -152,7 +171,7 @@ class Settling:
         self.cells_settled(1)
 
     async def refuse(self, work: Work, reason: str) -> None:
-        """Fail work of a model whose circuit is open, unsent."""
+        """Fail work unsent: of a model whose circuit is open, or a judge's without a budget."""
         change = Change()
         self._add_failed(change, work, "circuit_open", reason)
         done = self.writer.write(change)

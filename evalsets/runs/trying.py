@@ -1,6 +1,7 @@
 """Trying an evaluator on real answers of a run, before it scores whole runs or costs anything."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, NamedTuple
 
@@ -79,7 +80,10 @@ def samples(session: Session, run_id: str, count: int = COUNT) -> list[Sample]:
             case.case_id,
             cell.repeat,
             labels[number].label,
-            _subject(session, manifest.arms[cell.arm], cell, case, answer),
+            replace(
+                _subject(session, manifest.arms[cell.arm], cell, case, answer),
+                other=_other(session, cell),
+            ),
         )
         for number in numbers
         for cell, case, answer in [found[number]]
@@ -141,12 +145,22 @@ def _subject(session: Session, arm: Arm, cell: Cell, case: Case, answer: Answer)
     )
 
 
+def _other(session: Session, cell: Cell) -> str | None:
+    """What another arm answered to the same case: the first one, or the second beside the first."""
+    query = (
+        select(Answer.output)
+        .join(Cell, col(Cell.answer_id) == col(Answer.id))
+        .where(Cell.run_id == cell.run_id, Cell.case_ref == cell.case_ref)
+        .where(Cell.repeat == cell.repeat, Cell.arm != cell.arm)
+    )
+    return session.exec(query.order_by(col(Cell.arm)).limit(1)).first()
+
+
 def freeze_for(session: Session, run_id: str, spec: Mapping[str, Any]) -> FrozenEvaluator:
     """An evaluator as a run like this one would freeze it; raises Invalid and NotFound."""
     manifest = Manifest.model_validate(get_run(session, run_id).manifest)
     models = [arm.model for arm in manifest.arms if arm.model is not None and arm.app is None]
-    (frozen,) = freeze_evaluators(session, [spec], models)
-    return frozen
+    return freeze_evaluators(session, [spec], models)[0]
 
 
 def judge_calls(
@@ -155,7 +169,7 @@ def judge_calls(
     """What would be asked about each answer, and what it takes; renders, so no session is open."""
     content, inputs = frozen.prompt, judge_inputs(judge, frozen, subjects)
     good = [one for one in inputs if not isinstance(one, Unrunnable)]
-    made = renderer().render_many(content.messages, good, content.threads)
+    made = renderer().render_many(content.messages, good, content.threads, content.includes)
     return [_call(frozen, request) for request in judge_requests(frozen, inputs, made)]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evalsets.statistics.quantiles import Interval
-from evalsets.statistics.resampling import bootstrap_ratio
+from evalsets.statistics.resampling import bootstrap_mean
 from evalsets.statistics.shares import wilson
 
 
@@ -60,9 +60,9 @@ def pass_k(cases: Sequence[tuple[int, int]], k: int) -> PassK:
         n_cases=size,
         left_out=len(cases) - size,
         pass_at_k=sum(some) / size,
-        pass_at_k_ci95=bootstrap_ratio(some, [1] * size),
+        pass_at_k_ci95=bootstrap_mean(some),
         pass_hat_k=sum(every) / size,
-        pass_hat_k_ci95=bootstrap_ratio(every, [1] * size),
+        pass_hat_k_ci95=bootstrap_mean(every),
     )
 
 

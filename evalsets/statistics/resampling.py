@@ -5,6 +5,7 @@ all 0 or 1 needs neither. The bootstrap is own because `scipy.stats` costs 1 s t
 `run show` has 0.8 s; with the same generator it draws what `scipy.stats.bootstrap` draws.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,24 @@ def bootstrap_ratio(sums: Sequence[float], counts: Sequence[float]) -> Interval 
     drawn = np.concatenate(
         [total[rows].sum(axis=1) / size[rows].sum(axis=1) for rows in _case_draws(n_cases)]
     )
+    tail = (1 - expanded_level(n_cases)) / 2
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return Interval(float(low), float(high))
+
+
+def bootstrap_mean(values: Sequence[float]) -> Interval | None:
+    """The same of a mean whose cases take few values, as those of pass@k do.
+
+    How often each value is drawn is multinomial, so time depends on the values, not on the cases.
+    """
+    n_cases, counts = len(values), Counter(values)
+    if n_cases < FEWEST_CASES or len(counts) == 1:
+        return None
+    import numpy as np
+
+    levels = sorted(counts)
+    shares = [counts[level] / n_cases for level in levels]
+    drawn = np.random.default_rng(SEED).multinomial(n_cases, shares, RESAMPLES) @ levels / n_cases
     tail = (1 - expanded_level(n_cases)) / 2
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return Interval(float(low), float(high))

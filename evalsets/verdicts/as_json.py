@@ -3,9 +3,10 @@
 from typing import Any
 
 from evalsets.statistics.comparison import Comparison
-from evalsets.statistics.preference import PreferenceFigures
+from evalsets.statistics.preference import PositionOfJudge, PreferenceFigures
 from evalsets.statistics.quantiles import Interval
 from evalsets.statistics.verdict import ArmShare
+from evalsets.verdicts.corrected_json import corrected_json
 from evalsets.verdicts.looks import PlanState
 from evalsets.verdicts.service import RunVerdict
 
@@ -28,6 +29,11 @@ def verdict_json(found: RunVerdict) -> dict[str, Any]:
     }
     if found.ranking is not None:
         _add_ranking(document, found)
+    if found.position is not None:
+        document["position"] = _position(found.position)
+        document["unscored_pairs"] = found.unscored_pairs
+    if found.corrected is not None:
+        document["corrected"] = corrected_json(found.corrected)
     return document
 
 
@@ -50,7 +56,7 @@ def _arm(one: ArmShare) -> dict[str, Any]:
         "n": one.n,
         "good": one.good,
         "share": one.share,
-        "ci95": _interval(one.ci95),
+        "ci95": interval_json(one.ci95),
         "rank": one.rank,
         "n_cases": one.n_cases,
         "skipped": one.counts.skipped,
@@ -73,7 +79,7 @@ def _comparison(one: Comparison, found: RunVerdict) -> dict[str, Any]:
         "only_baseline": one.only_baseline,
         "neither": _whole(one.neither),
         "difference": one.difference,
-        "difference_ci95": _interval(one.difference_ci95),
+        "difference_ci95": interval_json(one.difference_ci95),
         "p_value": one.p_value,
         "p_adjusted": one.p_adjusted,
         "p_anytime": one.p_anytime,
@@ -93,7 +99,8 @@ def _comparison(one: Comparison, found: RunVerdict) -> dict[str, Any]:
     }
 
 
-def _interval(interval: Interval | None) -> list[float] | None:
+def interval_json(interval: Interval | None) -> list[float] | None:
+    """Low and high, or null."""
     return None if interval is None else [interval.low, interval.high]
 
 
@@ -121,11 +128,22 @@ def _add_ranking(document: dict[str, Any], found: RunVerdict) -> None:
         comparison.update(_preferences(ranking.figures[comparison["candidate"]]))
 
 
+def _position(one: PositionOfJudge) -> dict[str, Any]:
+    return {
+        "n": one.n,
+        "inconsistent": one.inconsistent,
+        "inconsistent_ci95": interval_json(one.inconsistent_ci95),
+        "position_bias": one.position_bias,
+        "position_bias_ci95": interval_json(one.position_bias_ci95),
+        "p_value": one.p_value,
+    }
+
+
 def _preferences(figures: PreferenceFigures) -> dict[str, Any]:
     return {
         "win": figures.win,
         "tie": figures.tie,
         "loss": figures.loss,
         "win_share": figures.win_share,
-        "win_share_ci95": _interval(figures.win_share_ci95),
+        "win_share_ci95": interval_json(figures.win_share_ci95),
     }

@@ -15,7 +15,7 @@ from evalsets.statistics.verdict import ArmShare, decide
 from evalsets.statistics.words import look_of
 
 
-class _Duel(NamedTuple):
+class Duel(NamedTuple):
     """Two arms by position, the earlier first, in one case and repeat."""
 
     first: int
@@ -39,7 +39,13 @@ def compare_preferences(
     cells: RunCells, rows: Mapping[PreferenceKey, Preference], baseline: str, resolution: float
 ) -> RankedByPreference:
     """`rows` are the preferences that count; the majority of a pair's annotators is its one."""
-    duels = _duels(cells, rows)
+    return rank_duels(cells, _duels(cells, rows), baseline, resolution)
+
+
+def rank_duels(
+    cells: RunCells, duels: Mapping[Duel, Preferred], baseline: str, resolution: float
+) -> RankedByPreference:
+    """One preference a duel, "a" being the earlier arm."""
     first = cells.arms.index(baseline)
     figures = {
         name: prefer(_against(duels, arm, first))
@@ -66,13 +72,13 @@ def compare_preferences(
     )
 
 
-def _duels(cells: RunCells, rows: Mapping[PreferenceKey, Preference]) -> dict[_Duel, Preferred]:
+def _duels(cells: RunCells, rows: Mapping[PreferenceKey, Preference]) -> dict[Duel, Preferred]:
     """One preference a duel, "a" being the earlier arm, which has the smaller cell number."""
     numbered = {row.number: row for row in cells.rows}
-    votes: dict[_Duel, list[Preferred]] = {}
+    votes: dict[Duel, list[Preferred]] = {}
     for key, row in rows.items():
         ours: RunCell = numbered[key.first]
-        duel = _Duel(ours.arm, numbered[key.second].arm, ours.key)
+        duel = Duel(ours.arm, numbered[key.second].arm, ours.key)
         votes.setdefault(duel, []).append(Preferred(turned(row)))
     return {duel: majority(found) for duel, found in votes.items()}
 
@@ -85,7 +91,7 @@ _TURNED = {
 
 
 def _against(
-    duels: Mapping[_Duel, Preferred], candidate: int, baseline: int
+    duels: Mapping[Duel, Preferred], candidate: int, baseline: int
 ) -> dict[CellKey, Preferred]:
     found: dict[CellKey, Preferred] = {}
     for duel, preferred in duels.items():
@@ -96,7 +102,7 @@ def _against(
     return found
 
 
-def _ranking(duels: Mapping[_Duel, Preferred], arms: int, baseline: int) -> Ranking:
+def _ranking(duels: Mapping[Duel, Preferred], arms: int, baseline: int) -> Ranking:
     cases: dict[str, list[Match]] = {}
     for duel, preferred in duels.items():
         cases.setdefault(duel.key.case, []).append(Match(duel.first, duel.second, preferred))
@@ -106,7 +112,7 @@ def _ranking(duels: Mapping[_Duel, Preferred], arms: int, baseline: int) -> Rank
     return rank_by_preference([cases[case] for case in sorted(cases)], arms, baseline)
 
 
-def _taken_part(duels: Mapping[_Duel, Preferred], arm: int) -> list[CellKey]:
+def _taken_part(duels: Mapping[Duel, Preferred], arm: int) -> list[CellKey]:
     return [duel.key for duel in duels if arm in (duel.first, duel.second)]
 
 

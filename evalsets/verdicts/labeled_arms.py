@@ -1,4 +1,4 @@
-"""What labels say about the arms of a run: shares, deciding cases, cost per good."""
+"""What labels say about the arms of a run: shares and cost per good."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 
 from evalsets.labels.state import label_state
 from evalsets.models import Answer, Case, Cell, Label
-from evalsets.runs.cells import RunCell, RunCells, arm_names, get_run, load_cells
+from evalsets.runs.cells import RunCell, arm_names, get_run, load_cells
 from evalsets.statistics.cells import CellKey, CellValue, State
 from evalsets.statistics.quantiles import Interval
 from evalsets.statistics.shares import CaseCost, CostPerGood, cost_per_good, share_of_good
@@ -98,35 +98,6 @@ def cell_values(rows: Iterable[RunCell], states: Mapping[str, State]) -> dict[Ce
             found[row.key] = State.FAILED
         else:
             found[row.key] = states.get(row.item_key or "", State.UNLABELED)
-    return found
-
-
-class Deciding(NamedTuple):
-    """A pair in which exactly one arm is good."""
-
-    case_id: str
-    repeat: int
-    baseline_cell: int
-    candidate_cell: int
-    candidate_better: bool
-
-
-def what_decides(
-    cells: RunCells, states: Mapping[str, State], baseline: int, candidate: int
-) -> list[Deciding]:
-    """The pairs in which two arms differ by label, in the order of the cases."""
-    arms = cells.by_arm()
-    theirs = {row.key: row for row in arms[baseline]}
-    found: list[Deciding] = []
-    for row in arms[candidate]:
-        other = theirs.get(row.key)
-        if other is not None:
-            ours = states.get(row.item_key or "")
-            said = {ours, states.get(other.item_key or "")}
-            if said == {State.GOOD, State.BAD}:
-                found.append(
-                    Deciding(row.case_id, row.repeat, other.number, row.number, ours is State.GOOD)
-                )
     return found
 
 

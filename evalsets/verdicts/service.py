@@ -14,11 +14,14 @@ from evalsets.models import Queue
 from evalsets.runs.cells import RunCells, load_cells
 from evalsets.statistics.agreement import LITTLE_AGREEMENT, krippendorff_alpha
 from evalsets.statistics.comparison import Comparison
+from evalsets.statistics.preference import PositionOfJudge
 from evalsets.statistics.verdict import ArmShare
 from evalsets.statistics.verdict import verdict as compare_arms
 from evalsets.statistics.words import RESOLUTION, Plan, Word
 from evalsets.verdicts import looks
 from evalsets.verdicts.by_preference import RankedByPreference, compare_preferences
+from evalsets.verdicts.corrected import Corrected, corrected
+from evalsets.verdicts.judged_pairs import judged_pairs, settings_of
 from evalsets.verdicts.labeled_arms import cell_values
 from evalsets.verdicts.looks import LABEL, PlanState, plan_state
 from evalsets.verdicts.scored_arms import evaluators_of, score_values, scores_of
@@ -33,7 +36,8 @@ class RunVerdict:
 
     `looks`: states of the labels at which it was read, this one included. `picked_by_hand`: more
     than a tenth of the labels were given outside a queue. `alpha_agreement`: Krippendorff's, of
-    several annotators. `ranking` for preferences only.
+    several annotators. `ranking` for preferences and judges of pairs; `position`
+    and `unscored_pairs` of the latter; `corrected` for scores from 0 to 1.
     """
 
     run_id: str
@@ -49,6 +53,9 @@ class RunVerdict:
     annotators: tuple[str, ...] = ()
     alpha_agreement: float | None = None
     ranking: RankedByPreference | None = None
+    position: PositionOfJudge | None = None
+    unscored_pairs: int = 0
+    corrected: Corrected | None = None
 
     @property
     def annotators_agree_little(self) -> bool:
@@ -84,6 +91,8 @@ def verdict(
         return _by_label(session, cells, baseline, resolution)
     if by == PREFERENCE:
         return _by_preference(session, cells, baseline, resolution or RESOLUTION)
+    if settings_of(cells, by) is not None:
+        return _by_judged_pairs(session, cells, by, baseline, resolution or RESOLUTION)
     return _by_score(session, cells, by, baseline, resolution or RESOLUTION)
 
 
@@ -159,6 +168,7 @@ def _by_score(
         comparisons=found.comparisons,
         labels_hash=digest,
         looks=looks.count_looks(session, cells.run.id, evaluator, digest),
+        corrected=corrected(session, cells, evaluator, baseline or cells.arms[0], resolution),
     )
 
 
@@ -180,6 +190,27 @@ def _by_preference(
         looks=looks.count_looks(session, cells.run.id, PREFERENCE, digest),
         annotators=tuple(sorted({key.annotator for key in rows})),
         ranking=found,
+    )
+
+
+def _by_judged_pairs(
+    session: Session, cells: RunCells, evaluator: str, baseline: str | None, resolution: float
+) -> RunVerdict:
+    first = baseline or cells.arms[0]
+    found = judged_pairs(session, cells, evaluator, first, resolution)
+    digest = content_hash(sorted(found.scores.items()))
+    return RunVerdict(
+        run_id=cells.run.id,
+        by=evaluator,
+        baseline=first,
+        resolution=resolution,
+        arms=found.ranking.arms,
+        comparisons=found.ranking.comparisons,
+        labels_hash=digest,
+        looks=looks.count_looks(session, cells.run.id, evaluator, digest),
+        ranking=found.ranking,
+        position=found.position,
+        unscored_pairs=found.unscored,
     )
 
 

@@ -66,11 +66,11 @@ def die_with_parent() -> None:
         _prctl(_PARENT_DEATH, signal.SIGKILL, 0, 0, 0)
 
 
-def bound(memory_bytes: int) -> None:
-    """No more files or sockets, nothing written, so much address space; hard limits."""
+def bound(memory_bytes: int, files: int = 0) -> None:
+    """No more open files or sockets, nothing written, so much address space; hard limits."""
     for name, limit in (
         ("RLIMIT_AS", memory_bytes),
-        ("RLIMIT_NOFILE", 0),
+        ("RLIMIT_NOFILE", files),
         ("RLIMIT_FSIZE", 0),
         ("RLIMIT_CORE", 0),
     ):

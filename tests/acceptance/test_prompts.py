@@ -98,6 +98,14 @@ def test_bombs_end_as_sentences_in_a_run_too(shell: Shell, bomb: str) -> None:
     assert "Message 1" in cell["error"] or "The prompt" in cell["error"]
 
 
-@pytest.mark.parametrize("tag", ["{% include 'x' %}", "{% import 'x' as y %}", "{% extends 'x' %}"])
+@pytest.mark.parametrize("tag", ["{% import 'x' as y %}", "{% extends 'x' %}"])
 def test_a_prompt_reads_no_other_file(shell: Shell, tag: str) -> None:
     assert "not available" in shell.error("prompt", "push", shell.write("tag.txt", tag))
+
+
+@pytest.mark.parametrize("name", ["beside.txt", "/etc/passwd", "../beside.txt"])
+def test_an_include_names_a_prompt_and_never_a_file(shell: Shell, name: str) -> None:
+    shell.write("beside.txt", "secret")
+    said = shell.error("prompt", "push", shell.write("tag.txt", f"{{% include '{name}' %}}"))
+    assert "which is not here" in said
+    assert "secret" not in said

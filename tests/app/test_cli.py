@@ -63,7 +63,7 @@ def test_the_help_names_the_commands_that_work_and_no_other():
     names = set(re.findall(r"^  (\w+) {2,}\S", text.split("Commands:")[1], re.M))
     assert names == {
         "up", "doctor", "model", "prompt", "dataset", "kb", "run", "label", "verdict", "key",
-        "backend", "backup", "restore", "user", "audit", "app", "trace", "tune",
+        "backend", "backup", "restore", "user", "audit", "app", "trace", "tune", "import",
     }  # fmt: skip
 
 
@@ -121,7 +121,8 @@ def test_a_prompt_is_shown_as_the_contract_says(used: Shell):
     assert (shown["version"], shown["aliases"], shown["tags"]) == (1, ["production"], ["a", "b"])
     assert shown["messages"][0] == {"role": "system", "content": "Be brief."}
     assert shown["author"].startswith("cli:")
-    assert used.json("prompt", "show", "news/summary")["version"] == 2
+    newest = used.json("prompt", "show", "news/summary")
+    assert (newest["version"], newest["variables"]) == (2, ["topic", "words"])
     assert [row["name"] for row in used.json("prompt", "list")["prompts"]] == ["news/summary"]
 
 
@@ -426,3 +427,26 @@ def test_commands_work_on_postgresql(postgres_database_url: str, tmp_path: Path,
     assert json.loads(shown)["status"] == "completed"
     wrong = {"PROMPTSTONE_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/x"}
     assert "PROMPTSTONE_DATABASE_URL" in shell.error("prompt", "list", **wrong)
+
+
+def test_two_runs_are_held_against_each_other(used: Shell, done: dict[str, Any]) -> None:
+    again = used.json(
+        "run", "start", "--prompt", "news/summary", "--model", "echo", "--dataset", "animals",
+        "--evaluator", "contains:cats", "--wait",
+    )  # fmt: skip
+    found = used.json("run", "compare", done["id"], again["id"], "--by", "contains")
+    assert (found["by"], found["cases"]["both"]) == ("contains", 3)
+    assert [one["arm"] for one in found["arms"]] == ["news/summary@2 | echo"]
+    assert found["only_before"] == ["news/summary@1 | echo"]
+    assert found["arms"][0]["difference"] == 0
+    assert "newly failing" in used("run", "compare", done["id"], again["id"])
+    refused = used.error("run", "compare", done["id"], done["id"])
+    assert "Choose another run" in refused
+
+
+def test_a_report_is_one_file_in_either_language(
+    used: Shell, done: dict[str, Any], tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    used("run", "export", done["id"], "--format", "html", "--lang", "zh", "--output", str(file))
+    assert "<h2>结论</h2>" in file.read_text(encoding="utf-8")

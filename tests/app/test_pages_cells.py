@@ -10,6 +10,7 @@ from evalsets.datasets import service as datasets
 from evalsets.datasets.cases import page_cases
 from evalsets.models import Answer, Cell, Label, Run
 from evalsets.runs.manifest import Manifest
+from prompts import scenes
 from prompts import service as prompts
 from prompts.content import MessageTemplate
 from prompts.models import PromptDraft
@@ -137,6 +138,20 @@ def test_a_cell_opens_with_its_version_model_parameters_and_inputs(news, sqlite_
     assert found.selectbox(key="trial_model_news").value == "demo"
     assert '"temperature": 1.5' in words(found)
     assert found.query_params["v"] in ("1", ["1"])
+
+
+def test_a_cell_opens_in_the_playground_beside_the_arm_it_is_compared_with(news, sqlite_db):
+    run, number, _ = news
+    found = page("runs", id=run, tab="cases", sel=str(number), base="1")
+    found.button(key="cell_play").click().run()
+    assert not found.exception
+    with sqlite_db.read_scope() as session:
+        (row,) = scenes.list_scenes(session, "user:admin")
+        state = scenes.get(session, row.id).state
+    assert [one.prompt for one in state.columns] == ["news", "news"]
+    assert [one.content["options"].get("temperature") for one in state.columns][1] == 1.5
+    assert state.values == inputs_of(sqlite_db, news)
+    assert page("runs", id=run, tab="cases").button(key="cell_play").disabled is False
 
 
 def test_it_never_replaces_a_draft_unasked(news, sqlite_db):

@@ -8,6 +8,7 @@ from tests.support.pages import page, words
 SAYS = {
     "home": "Three steps to a first verdict",
     "prompts": "No prompts yet.",
+    "playground": "No comparisons yet.",
     "datasets": "No datasets yet.",
     "knowledge": "Nothing here yet.",
     "runs": "No runs yet.",

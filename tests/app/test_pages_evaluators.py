@@ -11,6 +11,7 @@ from connectors.models import Generation
 from core.database import Database
 from core.models import User
 from core.workspace_settings import set_setting
+from evalsets.evaluators.own_files import use_folder
 from evalsets.labels.queues import pick_label
 from evalsets.labels.service import checked
 from evalsets.models import Run
@@ -167,3 +168,13 @@ def test_a_judges_number_stands_beside_its_agreement(strict):
         set_setting(session, "evaluators", {"tone": {**SAVED, "rubric": "Short."}})
     found = page("evaluators", id="tone")
     assert "not scored by this judge" in words(found)
+
+
+def test_the_administrators_files_are_listed_and_not_to_be_changed(loaded, tmp_path):
+    use_folder(tmp_path)
+    (tmp_path / "polite.py").write_text('"""Says please."""\ndef score(output, case): return 1')
+    found = page("evaluators")
+    assert not found.exception
+    rows = [table.value.to_dict("records") for table in found.dataframe]
+    assert any(row.get("name") == "python:polite" for one in rows for row in one)
+    assert not found.text_area

@@ -4,7 +4,7 @@ import pytest
 
 from app import example
 from core.database import Database
-from prompts import service
+from prompts import scenes, service
 from prompts.content import MessageTemplate, PromptContent
 from tests.support.pages import page, words
 
@@ -172,6 +172,13 @@ def test_every_tab_of_the_example(workspace, sqlite_db, tab):
     assert not found.error
 
 
+def test_versions_stand_side_by_side(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")
+    found = page("prompts", id="news", tab="diff", look="two")
+    assert not found.exception
+    assert found.segmented_control(key="prompts_look").value == "two"
+
+
 def test_history_restores_an_old_version_as_a_new_one(workspace, sqlite_db):
     example.load(sqlite_db, "user:admin")
     found = page("prompts", id="news", tab="history", sel="1")
@@ -199,3 +206,17 @@ def test_a_new_prompt_opens(workspace, sqlite_db):
     next(b for b in found.button if b.label == "Create prompt").click().run()
     with sqlite_db.read_scope() as session:
         assert service.get(session, "a/b").content.messages[0].content == "Hello {{ you }}"
+
+
+def test_what_is_typed_is_compared_with_production(prompt):
+    found = page("prompts", id="tell")
+    found.text_area(key="value_tell_topic_text").set_value("dogs").run()
+    found.text_area(key="message_0_0_0").set_value("Shout {{ topic }}").run()
+    found.button(key="trial_compare").click().run()
+    assert not found.exception
+    with prompt.read_scope() as session:
+        (row,) = scenes.list_scenes(session, "user:admin")
+        state = scenes.get(session, row.id).state
+    assert [one.name for one in state.columns] == ["tell@1 | demo", "tell@1* | demo"]
+    assert state.columns[1].content["messages"][0]["content"] == "Shout {{ topic }}"
+    assert state.values == {"topic": "dogs"}

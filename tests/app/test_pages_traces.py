@@ -11,6 +11,7 @@ from core.database import Database
 from core.models import User
 from evalsets.datasets.cases import page_cases
 from evalsets.datasets.service import get
+from prompts import scenes
 from serving.feedback import give
 from serving.models import App, Review, Trace
 from serving.records import Step
@@ -136,6 +137,19 @@ def test_a_call_opens_in_the_editor_with_its_inputs(db: Database, faq: App):
     found.switch_page("prompts.py")
     found.run()
     assert found.text_area(key="value_faq_question_text").value == "Where is it?"
+
+
+def test_a_call_is_replayed_in_the_playground(db: Database, faq: App):
+    (one,) = add(db, call(faq, content=said("Where is it?")))
+    found = page("traces", sel=one)
+    button(found, "trace_play").click().run()
+    assert not found.exception
+    assert not found.error
+    with db.read_scope() as session:
+        (row,) = scenes.list_scenes(session, "user:admin")
+        state = scenes.get(session, row.id).state
+    assert state.values == {"question": "Where is it?"}
+    assert not state.columns[0].changed
 
 
 def test_a_call_becomes_a_case(db: Database, faq: App):

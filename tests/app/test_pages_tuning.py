@@ -54,7 +54,7 @@ def trained(workspace, sqlite_db: Database, tmp_path: Path, monkeypatch) -> Iter
         add_backend(session, "mine", BackendSettings(kind="vllm", source=str(source)))
     yield sqlite_db
     training_starts.forget(HERE)
-    row_checks._known.clear()
+    row_checks.forget("codes", 1)
 
 
 def begin(db: Database, name: str = "one", **params: Any) -> str:
@@ -171,6 +171,33 @@ def test_a_training_is_planned_and_started(trained: Database) -> None:
     assert (job.status, job.author, job.manifest.base.name) == ("queued", HERE, "mine")
     assert job.manifest.knobs.steps == 30
     assert job.manifest.adapter.model_dump()["rank"] == 4
+
+
+def test_what_is_seldom_needed_goes_along(trained: Database) -> None:
+    with trained.session_scope(HERE) as session:
+        other = [{"role": "user", "content": "How long does a parcel to Oslo take?"}]
+        push(session, "apart", typed_cases(rows(1, messages=other, expected="Four days.")))
+    found = drawer(data="codes@1")
+    found.text_input(key="tuning_name").set_value("one")
+    found.selectbox(key="tuning_eval").set_value("apart@1")
+    found.number_input(key="tuning_memory").set_value(2.0)
+    params = "dropout=0.2\n\nneftune_noise_alpha = 5"
+    found.text_area(key="tuning_params").set_value(f"{params}\nrank")
+    assert "Line 4 is not KEY=VALUE: rank" in words(found.run()).replace("\\", "")
+    found.text_area(key="tuning_params").set_value(f"{params}\nrank=4")
+    found.number_input(key="tuning_knob_rank").set_value(8)
+    assert "rank is set above and" in words(found.run()).replace("\\", "")
+    found.number_input(key="tuning_knob_rank").set_value(None)
+    found.run().button(key="tuning_start").click().run()
+    asked = training_starts.find(HERE)
+    assert asked is None or (asked.done.wait(20) and asked.error is None), asked
+    manifest = status(trained).manifest
+    assert manifest.evaluation is not None
+    assert manifest.evaluation.dataset == "apart"
+    adapter = manifest.adapter.model_dump()
+    assert (adapter["rank"], adapter["dropout"]) == (4, 0.2)
+    assert manifest.params == {"neftune_noise_alpha": 5}
+    assert manifest.memory == 2 << 30
 
 
 def test_a_refused_start_is_said_in_the_drawer(trained: Database) -> None:

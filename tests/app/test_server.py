@@ -294,7 +294,8 @@ def test_start_refuses_what_streamlit_must_not_be_told(tmp_path: Path):
         "server.enableCORS": "STREAMLIT_SERVER_ENABLE_CORS",
         "client.showErrorDetails": "STREAMLIT_CLIENT_SHOW_ERROR_DETAILS",
     }
-    for option, variable in flipped.items():
+    # Each of them is flipped below; here it shows that the environment is looked at, too.
+    for option, variable in list(flipped.items())[: None if DEEP else 1]:
         wrong = "false" if GUARDED[option] is True else "full"
         found = command(tmp_path / "d", "up", "--port", "0", **{variable: wrong})
         assert found.returncode == 1

@@ -9,7 +9,8 @@ import pytest
 
 from app.workspace.strings import LANGUAGES, table
 
-PAGES = Path(__file__).parents[2] / "app" / "workspace"
+APP = Path(__file__).parents[2] / "app"
+SOURCES = ("workspace", "telling", "report")
 PLACEHOLDER = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
 KEY = re.compile(r"[a-z_]+\.[a-z_0-9]+")
 NO_KEY = {"prompt.try", "label.text"}  # kinds of drafts
@@ -21,7 +22,7 @@ FORBIDDEN = {
 
 def asked() -> Iterator[tuple[str, bool]]:
     """Keys in the sources: whole ones, and patterns with `*` for what is filled in."""
-    for path in PAGES.rglob("*.py"):
+    for path in (path for name in SOURCES for path in (APP / name).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 if KEY.fullmatch(node.value) and not node.value.endswith(

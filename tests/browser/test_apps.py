@@ -94,7 +94,6 @@ def test_no_tab_has_a_serious_finding(page: Page, server: Server) -> None:
     tabs = (f"?id=news&tab={tab}" for tab in _TABS)
     for number, query in enumerate(("", "?id=news", *tabs, "?id=news&do=promote")):
         page.goto(f"{server.url}/apps{query}")
-        at_rest(page)
         if problems := in_schemes(page, axe, number):
             found[query] = problems
     assert found == {}

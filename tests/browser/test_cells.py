@@ -49,9 +49,8 @@ def test_mark_keep_and_open(context: BrowserContext, server: Server):
 
     settled(page)
     page.get_by_role("button", name=re.compile("Open in playground")).click()
-    expect(page.get_by_role("heading", name="news", exact=True)).to_be_visible(timeout=30_000)
+    expect(page).to_have_url(re.compile(r"/playground\?scene="), timeout=30_000)
     expect(page.get_by_role("textbox", name="audience")).to_have_value(shown)
-    assert "v=1" in page.url
 
 
 def test_a_judge_is_asked_and_its_answers_come_by_themselves(

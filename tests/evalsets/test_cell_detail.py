@@ -13,7 +13,8 @@ from tests.support.witness import witness
 ENDLESS = "{% for i in range(99999) %}{% for j in range(99999) %}{% endfor %}{% endfor %}"
 
 
-async def test_no_connection_is_held_while_an_unsent_cell_is_rendered(db: Database) -> None:
+async def test_no_connection_is_held_while_an_unsent_cell_is_rendered(sqlite_db: Database) -> None:
+    db = sqlite_db
     add_prompt(db, text=ENDLESS)
     with witness() as w:
         add_model(db, w, "ok")

@@ -274,7 +274,7 @@ def test_bad_files_say_why(tmp_path: Path, content: str, says: str) -> None:
         "latency:fast",
         "length:colour=red",
         "json_schema:missing.json",
-        "similarity",
+        "similarity:near",
     ],
 )
 def test_bad_specs(text: str) -> None:
@@ -436,6 +436,8 @@ def test_a_judge_of_ones_own_may_use_every_variable() -> None:
         "inputs",
         "expected",
         "output",
+        "context",
+        "q",
     }
     assert YES_NO.variables(subject)["expected"] == ""
 

@@ -21,11 +21,13 @@ from evalsets.labels.service import (
     save_label,
     take_back,
 )
-from evalsets.labels.state import cells_labels, label_state
+from evalsets.labels.state import cells_labels
 from evalsets.models import Label
 from evalsets.runs.cells import load_cells
 from evalsets.statistics.cells import State
-from evalsets.verdicts.labeled_arms import costs_per_good, share_of_labels, what_decides
+from evalsets.verdicts.deciding import what_decides
+from evalsets.verdicts.labeled_arms import costs_per_good, share_of_labels
+from evalsets.verdicts.values import values_by
 from tests.support.runs_factory import make_run
 
 
@@ -191,7 +193,8 @@ def test_what_decides_names_the_pairs_that_differ(db: Database, run: str) -> Non
     for cell, label in enumerate(["good", "bad", "bad", "good", "good", "good", "good", "skip"]):
         put(db, run, cell, label)
     with db.read_scope() as session:
-        found = what_decides(load_cells(session, run), label_state(session, run).states(), 0, 1)
+        cells = load_cells(session, run)
+        found = what_decides(cells, values_by(session, cells, "label"), 0, 1)
     assert [(one.case_id, one.candidate_better) for one in found] == [("c0", False), ("c1", True)]
     assert (found[1].baseline_cell, found[1].candidate_cell) == (2, 3)
 

@@ -5,10 +5,11 @@ import io
 import json
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import openpyxl
 import pytest
+from lxml import etree  # pyright: ignore[reportAttributeAccessIssue]
+from lxml.etree import XMLSchema
 from sqlmodel import select
 
 from core.database import Database
@@ -77,28 +78,67 @@ async def test_spreadsheets_hold_no_formula_and_read_back(sqlite_db: Database, w
     assert not rows[1]["output"].startswith("=")
     assert unescape_cell(rows[1]["output"]) == HOSTILE
     assert rows[0]["score exact"] == "1.0"
-    sheet = openpyxl.load_workbook(io.BytesIO(exported(sqlite_db, run_id, "xlsx"))).active
+    book = openpyxl.load_workbook(io.BytesIO(exported(sqlite_db, run_id, "xlsx")))
+    sheet = book.active
     assert sheet is not None
     assert sheet.max_row == 5
-    assert not any(cell.data_type == "f" for row in sheet.iter_rows() for cell in row), (
+    assert book.sheetnames == ["cells", "arms", "comparisons"]
+    arms = list(book["arms"].values)
+    assert [row[0] for row in arms] == ["arm", "ask@1 | ok", "ask@1 | evil"]
+    assert arms[1][arms[0].index("mean exact")] == 1
+    heads, row = book["comparisons"].values
+    told = dict(zip(heads, row, strict=True))
+    assert (told["by"], told["candidate"], told["verdict"]) == (
+        "exact",
+        "ask@1 | evil",
+        "too few labels",
+    )
+    assert not any(cell.data_type == "f" for one in book for row in one for cell in row), (
         "a formula in the sheet"
     )
 
 
-async def test_the_html_page_is_inert(sqlite_db: Database, w: Witness) -> None:
-    page = exported(sqlite_db, await a_run(sqlite_db, w), "html").decode()
-    assert "<script>" not in page
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
-    assert "\\u202e" in page
-    assert "default-src 'none'" in page
+JUNIT = XMLSchema(
+    etree.XML(
+        b"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
+<xs:attributeGroup name="counts"><xs:attribute name="tests" type="xs:int" use="required"/>
+  <xs:attribute name="failures" type="xs:int" use="required"/>
+  <xs:attribute name="errors" type="xs:int" use="required"/>
+  <xs:attribute name="time" type="xs:decimal" use="required"/></xs:attributeGroup>
+<xs:complexType name="why"><xs:simpleContent><xs:extension base="xs:string">
+  <xs:attribute name="type" type="xs:string" use="required"/>
+  <xs:attribute name="message" type="xs:string" use="required"/>
+</xs:extension></xs:simpleContent></xs:complexType>
+<xs:element name="testsuites"><xs:complexType><xs:sequence>
+  <xs:element name="testsuite"><xs:complexType><xs:sequence>
+    <xs:element name="testcase" minOccurs="0" maxOccurs="unbounded"><xs:complexType><xs:sequence>
+      <xs:choice minOccurs="0"><xs:element name="skipped"/><xs:element name="error" type="why"/>
+        <xs:element name="failure" type="why"/></xs:choice>
+      <xs:element name="system-out" type="xs:string" minOccurs="0"/></xs:sequence>
+      <xs:attribute name="name" type="xs:string" use="required"/>
+      <xs:attribute name="classname" type="xs:string" use="required"/>
+      <xs:attribute name="time" type="xs:decimal"/></xs:complexType></xs:element></xs:sequence>
+    <xs:attribute name="name" type="xs:string" use="required"/>
+    <xs:attribute name="id" type="xs:string"/><xs:attribute name="skipped" type="xs:int"/>
+    <xs:attribute name="timestamp" type="xs:dateTime"/><xs:attributeGroup ref="counts"/>
+  </xs:complexType></xs:element></xs:sequence><xs:attribute name="name" type="xs:string"/>
+  <xs:attributeGroup ref="counts"/></xs:complexType></xs:element></xs:schema>"""
+    )
+)
+"""What the schema of Jenkins' JUnit plug-in asks of the elements that we write, no looser."""
 
 
 async def test_junit_is_xml_with_errors_and_failures(sqlite_db: Database, w: Witness) -> None:
-    root = ElementTree.fromstring(exported(sqlite_db, await a_run(sqlite_db, w), "junit"))
+    root = etree.fromstring(exported(sqlite_db, await a_run(sqlite_db, w), "junit"))
+    JUNIT.assertValid(root)
     cases = root.findall(".//testcase")
     assert [case.get("classname") for case in cases] == ["ask@1 | ok", "ask@1 | evil"] * 2
     assert [[child.tag for child in case] for case in cases] == [
         ["system-out"], ["failure", "system-out"], ["error"], ["error"],
+    ]  # fmt: skip
+    suite = root[0]
+    assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == [
+        "4", "1", "2", "0",
     ]  # fmt: skip
 
 

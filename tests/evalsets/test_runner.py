@@ -10,6 +10,7 @@ import pytest
 
 from core.database import Database
 from core.errors import Conflict, Invalid
+from evalsets.runs.admission import JUDGES_SPENT
 from evalsets.runs.feed import unscored_cells
 from evalsets.runs.ownership import owned
 from evalsets.runs.request import RunRequest
@@ -408,6 +409,48 @@ async def test_a_judge_is_asked_once_for_each_answer_and_counted_apart(
     again = begin(db, "ok", evaluators=(judge,))
     await work_on(db, again)
     assert (run_row(db, again).judge_calls, run_row(db, again).judge_cached) == (0, 20)
+
+
+async def test_judges_have_a_budget_of_their_own(sqlite_db: Database, w: Witness) -> None:
+    db = sqlite_db
+    add_prompt(db)
+    add_model(db, w, "ok", **PRICES)
+    dear = {"input_price": Decimal(1000), "output_price": Decimal(1000), "concurrency": 4}
+    add_model(db, w, "judge", **dear)
+    w.reply("judge", '{"reason": "fine", "verdict": "yes"}')
+    add_cases(db, 40)
+    judge = {"kind": "judge", "rubric": "Is it fine?", "model": "judge"}
+    run_id = begin(db, "ok", evaluators=(judge,), budget=Decimal(100), judge_budget=Decimal(2))
+    for cap in (Decimal(2), Decimal(4)):
+        await work_on(db, run_id)
+        run, found, counts = run_row(db, run_id), scores_of(db, run_id), w.counts("judge")
+        assert (run.status, run.succeeded) == ("completed", 40)
+        spent = Decimal(counts.input_tokens + counts.output_tokens) / 1000
+        assert run.judge_cost == spent
+        assert cap / 2 < spent <= cap
+        asked = [one for one in found.values() if one.value is not None]
+        left = [one for one in found.values() if one.value is None]
+        assert (len(asked), len(left)) == (counts.requests, 40 - counts.requests)
+        assert {one.reason for one in left} == {JUDGES_SPENT}
+        assert resume(db, ACTOR, run_id) == "completed"
+        with pytest.raises(Invalid, match="have spent"):
+            resume(db, ACTOR, run_id, judge_budget=Decimal("0.01"))
+        resume(db, ACTOR, run_id, judge_budget=Decimal(4) if cap == 2 else Decimal(90))
+    await work_on(db, run_id)
+    assert {one.value for one in scores_of(db, run_id).values()} == {1.0}
+
+
+async def test_a_budget_of_judges_needs_a_judge_with_a_price(
+    sqlite_db: Database, w: Witness
+) -> None:
+    add_prompt(sqlite_db)
+    add_model(sqlite_db, w, "ok")
+    add_cases(sqlite_db, 1)
+    with pytest.raises(Invalid, match="no judge"):
+        begin(sqlite_db, "ok", judge_budget=Decimal(1))
+    judge = {"kind": "judge", "rubric": "Is it fine?", "model": "ok"}
+    with pytest.raises(Invalid, match="without --judge-budget"):
+        begin(sqlite_db, "ok", evaluators=(judge,), judge_budget=Decimal(1))
 
 
 async def test_no_answer_is_judged_twice_however_slow_the_database_reads(

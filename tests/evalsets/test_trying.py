@@ -11,8 +11,9 @@ from connectors.models import ModelSettings
 from connectors.tokens import count_messages
 from core.database import Database
 from core.errors import Invalid, NotFound
+from evalsets.evaluators.judge import Judge
 from evalsets.evaluators.specs import load_evaluator
-from evalsets.evaluators.subjects import Passage
+from evalsets.evaluators.subjects import Passage, Subject
 from evalsets.labels.queues import pick_label
 from evalsets.labels.service import checked
 from evalsets.models import Cell
@@ -150,3 +151,19 @@ def test_passages_that_are_gone_are_not_made_up(session: Session):
     (one,) = samples(session, run)
     assert one.subject.sources == cell.sources
     assert list[Passage](one.subject.passages) == []
+
+
+def test_variables_of_a_judge_are_mapped_to_columns_and_passages() -> None:
+    judge = Judge(rubric="r", mapping={"reply": "output", "gold": "note", "sources": "context"})
+    subject = Subject(
+        "ours", {"note": "N", "output": "a column of that name"}, expected="E",
+        passages=[Passage(1, "d", "one"), Passage(2, "d", "two")],
+    )  # fmt: skip
+    given = judge.variables(subject)
+    assert (given["reply"], given["gold"], given["note"]) == ("ours", "N", "N")
+    assert given["sources"] == given["context"] == "[1] one\n\n[2] two"
+    assert judge.unfit(subject) is None
+    assert judge.unfit(Subject("ours")) == "the case has no column 'note'"
+    assert judge.reads_context([])
+    assert Judge(rubric="r").reads_context(["context"])
+    assert not Judge(rubric="r").reads_context(["case"])

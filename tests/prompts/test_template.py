@@ -114,7 +114,8 @@ def test_what_templates_can_do(
         ("{{ [1]|map('string') }}", "runtime", 1, "|list"),
         ("{{ x.upper }}", "runtime", 1, "()"),
         ("{{ range }}", "runtime", 1, "()"),
-        ("{% include 'a' %}", "refused", 1, "include"),
+        ("{% include 'a' %}", "unpinned", 1, "'a' has no text"),
+        ("{% include x %}", "refused", 1, "in quotes"),
         ("\n{% import 'a' as b %}", "refused", 2, "import"),
         ("{% from 'a' import b %}", "refused", 1, "from"),
         ("{% extends 'a' %}", "refused", 1, "extends"),
@@ -158,6 +159,12 @@ def test_variables_in_order_with_use(r: Renderer) -> None:
     assert found.looped == ("items",)
     content = PromptContent(inputs=(Variable(name="zeta"), Variable(name="spare")))
     assert check_variables(found, content) == (("zeta",), ("spare",), ("a", "items"))
+
+
+def test_self_is_no_name_for_a_variable(r: Renderer) -> None:
+    with pytest.raises(TemplateError, match="line 2: self is a word of Jinja's own"):
+        r.variables(one("a\n{{ self }}"))
+    assert r.variables(one("{% block a %}{{ x }}{% endblock %}{{ self.a() }}")).used == ("x",)
 
 
 class Nothing:

@@ -153,7 +153,7 @@ BOUNDED: dict[str, Callable[[], tuple[bytes, str]]] = {
 
 @pytest.mark.parametrize("kind", BOUNDED if DEEP else list(BOUNDED)[2:])
 def test_attack_is_bounded(kind: str) -> None:
-    with Parser(Limits(seconds=18 if DEEP else 6)) as parser:
+    with Parser(Limits(seconds=18 if DEEP else 3)) as parser:
         bounded(attack(parser, *BOUNDED[kind]()))
 
 

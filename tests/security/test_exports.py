@@ -11,6 +11,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
+from app.report import marks
+from app.report.exporting import export_run
 from core.database import Database
 from core.errors import Invalid
 from evalsets.datasets.cases import export_dataset
@@ -18,8 +20,7 @@ from evalsets.datasets.service import get
 from evalsets.files.reading import read_stream
 from evalsets.labels.importing import import_labels
 from evalsets.labels.lines import lines_of
-from evalsets.runs import pages as run_pages
-from evalsets.runs.exports import export_run, import_run
+from evalsets.runs.exports import import_run
 from tests.evalsets.test_export import FORMULA_STARTS
 from tests.evalsets.test_export import PAYLOADS as FORMULAS
 
@@ -81,7 +82,7 @@ def test_what_cannot_be_kept_is_named_by_its_line(
 
 def exported(db: Database, run: str, form: str) -> bytes:
     out = io.BytesIO()
-    assert export_run(db, run, form, out) == len(TEXTS)
+    assert export_run(db, "user:a", run, form, out) == len(TEXTS)
     return out.getvalue()
 
 
@@ -159,14 +160,20 @@ def test_the_page_of_a_run_holds_our_elements_only(
     sqlite_db: Database, run: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = _page(sqlite_db, run)
-    ours = {"html", "head", "meta", "title", "style", "body", "h1", "p", "table", "thead", "tbody",
-            "tr", "th", "td", "pre"}  # fmt: skip
+    ours = {"html", "head", "meta", "title", "style", "body", "header", "main", "section", "div",
+            "h1", "h2", "h3", "p", "span", "table", "thead", "tbody", "tr", "th", "td", "pre",
+            "del", "ins", "details", "summary", "figure", "figcaption", "svg", "g", "path",
+            "text"}  # fmt: skip
     assert page.seen <= ours
-    assert page.attributes <= {"lang", "charset", "http-equiv", "content", "scope", "class", "dir"}
+    assert page.attributes <= {
+        "lang", "charset", "http-equiv", "content", "scope", "class", "dir", "name", "role",
+        "aria-label", "aria-hidden", "viewbox", "d", "x", "y", "transform", "text-anchor",
+        "stroke-dasharray",
+    }  # fmt: skip
     assert "<script>alert(1)</script>" in page.texts
     assert not set("".join(page.texts)) & set("\x00\x1b\u202e\u2066")
-    monkeypatch.setattr(run_pages, "escape", lambda text: text)
-    assert {"script", "iframe", "svg", "comment"} <= _page(sqlite_db, run).seen  # the control
+    monkeypatch.setattr(marks, "escape", lambda text: text)
+    assert {"script", "iframe", "img", "comment"} <= _page(sqlite_db, run).seen  # the control
 
 
 def test_junit_is_xml_whatever_stands_in_it(sqlite_db: Database, run: str) -> None:

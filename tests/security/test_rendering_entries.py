@@ -4,24 +4,31 @@ import ast
 import io
 import json
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from app.cli.main import app
+from app.report.exporting import export_run
 from app.workspace.components.snippets import example
 from connectors.connections import Connections
 from core.clock import utcnow
 from core.database import Database
 from core.errors import PromptstoneError
 from evalsets.evaluators.judge import Judge
+from evalsets.foreign.folder import Given
+from evalsets.foreign.promptfoo.config import read_promptfoo
+from evalsets.improving.drafting import drafted
+from evalsets.improving.proposal import proposed
 from evalsets.runs.cell_detail import cell_detail
-from evalsets.runs.exports import export_run
 from evalsets.runs.service import RunRequest, plan
 from evalsets.runs.trying import freeze_for, judge_calls, samples
 from prompts.chat_template import check_chat_template
 from prompts.content import MessageTemplate, PromptContent, Variable
+from prompts.foreign.langfuse import read_langfuse
+from prompts.foreign.pushing import checked
 from prompts.template import TemplateError, renderer
 from serving import judging, portable
 from serving.lookup import need_app
@@ -34,16 +41,23 @@ from tests.support.apps_server import apps_server
 from tests.support.running import add_cases, add_prompt, begin, cell_rows, run_row, work_on
 
 __all__ = ["trap"]
-CALLS = {"renderer", "render_many", "arender_many", "render_content", "check_content"}
+CALLS = {"renderer", "render_many", "arender_many", "render_content", "check_content"} | {
+    "prepared"
+}
 ENTRIES = {
     "app/cli/prompt.py": "promptstone prompt push and render",
     "app/workspace/components/snippets.py": "the code that calls an app",
     "app/workspace/components/saving.py": "the Save button of the editor",
+    "app/workspace/components/composing.py": "a text that includes snippets, before it is saved",
+    "app/workspace/components/scene_readying.py": "the columns of the playground",
+    "app/workspace/components/improving.py": "a model's proposal, when a person takes it",
     "app/workspace/components/trial.py": "the Run button of the editor and its estimate",
     "app/workspace/components/trial_base.py": "what a base is asked for, in the Run panel",
-    "app/workspace/tabs/prompts_drawers.py": "the drawer that imports prompt files",
     "app/workspace/components/plan_bases.py": "whether a planned run reads from bases",
     "app/workspace/tabs/prompts_edit.py": "the variables beside the editor",
+    "evalsets/foreign/promptfoo/export.py": "snippets put into an export for promptfoo",
+    "evalsets/improving/drafting.py": "a prompt that a model drafts",
+    "evalsets/improving/proposal.py": "what a model proposes for a prompt",
     "evalsets/runs/grounding.py": "which arms of a run take passages",
     "evalsets/runs/prepare.py": "plans, cells, exports and the inspector of a run",
     "evalsets/runs/scoring.py": "judges",
@@ -51,6 +65,8 @@ ENTRIES = {
     "evalsets/runs/worker.py": "starts the renderer's process, renders nothing",
     "prompts/chat_template.py": "the chat template of a backend's or a training's base",
     "prompts/checks.py": "checks before a save",
+    "prompts/export.py": "snippets put into exports for Langfuse and OpenAI",
+    "prompts/foreign/pushing.py": "prompts of other programs' files",
     "prompts/template.py": "the renderer itself",
     "serving/judging.py": "the judge of a share of an app's calls",
     "serving/loaded.py": "what a release asks for, when a process loads it",
@@ -97,6 +113,38 @@ def _declared(payload: str) -> tuple[Variable, ...]:
         return ()
 
 
+def test_files_of_other_programs(trap: Trap, payloads: list[str]) -> None:
+    """Templates are compiled for a look at their variables; checks of a case are no templates."""
+    texts = [{"name": f"p{n}", "prompt": text, "config": {"template_format": "jinja2"}}
+             for n, text in enumerate(payloads)]  # fmt: skip
+    found = read_langfuse("x.json", json.dumps(texts).encode())
+    tests = [{"vars": {"q": text}, "assert": [{"type": "contains", "value": text}]}
+             for text in payloads]  # fmt: skip
+    config = json.dumps({"prompts": [*payloads, "{{q}}"], "tests": tests}).encode()
+    arrival = read_promptfoo("pf.json", config, Given({}))
+    for one in (found, arrival):
+        checked(one)
+    _check(trap, repr(found) + repr(arrival), trap.folder)
+    assert any(one.name == "pf/prompt" or one.name.startswith("pf/") for one in arrival.prompts)
+
+
+def test_what_models_propose(trap: Trap, payloads: list[str]) -> None:
+    """Proposals and drafts are compiled for a look at their variables, and never rendered."""
+    before = PromptContent(messages=(MessageTemplate(role="user", content="Say {{ topic }}."),))
+    taken = 0
+    for payload in payloads:
+        texts = [f"{payload} {{{{ topic }}}}"]
+        draft = [{"role": "user", "text": payload}]
+        for propose, said in ((partial(proposed, before), texts), (drafted, draft)):
+            try:
+                found = repr(propose(json.dumps({"reason": payload, "messages": said})))
+                taken += 1
+            except PromptstoneError as error:
+                found = str(error)
+            _check(trap, found, trap.folder)
+    assert taken > 0, "a text that only asks for a variable is taken"
+
+
 async def test_runs_judges_plans_and_exports(
     sqlite_db: Database, trap: Trap, payloads: list[str]
 ) -> None:
@@ -120,12 +168,12 @@ async def test_runs_judges_plans_and_exports(
     run = begin(sqlite_db, "echo", prompts=prompts, evaluators=judges)
     for form in ("jsonl", "html"):  # nothing was sent yet: messages are rendered for the export
         out = io.BytesIO()
-        export_run(sqlite_db, run, form, out)
+        export_run(sqlite_db, "t", run, form, out)
         _check(trap, out.getvalue().decode(), trap.folder)
     await work_on(sqlite_db, run)
     assert run_row(sqlite_db, run).status == "completed"
     out = io.BytesIO()
-    export_run(sqlite_db, run, "jsonl", out)
+    export_run(sqlite_db, "t", run, "jsonl", out)
     _check(trap, shown + out.getvalue().decode(), trap.folder)
     rows = [json.loads(line) for line in out.getvalue().splitlines()]
     plain = [row for row in rows if row["prompt"] == "plain"]

@@ -211,6 +211,10 @@ def test_templates_and_parameters_are_checked(faq: Database) -> None:
     with pytest.raises(Invalid, match=r"line|template|Line"):
         take(faq, resigned(document), "copy")
     document = exported(faq)
+    document["manifest"]["prompt"]["content"]["messages"][0]["content"] = '{% include "a" %}'
+    with pytest.raises(Invalid, match="snippet 'a' without its text"):
+        take(faq, resigned(document), "copy")
+    document = exported(faq)
     document["manifest"]["models"][0]["params"] = {"api_key": "x"}
     with pytest.raises(Invalid, match="looks like a key"):
         take(faq, resigned(document), "copy")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.support.serving import command, serving
+from tests.support.forked import forking
+from tests.support.serving import serving
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -40,6 +41,7 @@ def _flows(data: Path) -> list[str]:
         ("backup", str(data.parent / "backup.zip")),
     )  # fmt: skip
     failed = []
+    command = forking().run  # a fork of a process that was started within this network
     for step in steps:
         done = command(data, *step)
         if done.returncode:

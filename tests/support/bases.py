@@ -1,18 +1,24 @@
-"""Knowledge bases for tests: made, filled in this process or in one that can be killed, searched."""
+"""Knowledge bases for tests: made, filled in this process or in one that can be killed, searched.
+
+The processes that read documents and make vectors take a second each to start; what is filled and
+searched in this process has one of each, kept from test to test.
+"""
 
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from core.database import Database
-from rag import ingests, service
+from rag import ingest, ingests, intake, opening, searching, service
 from rag.embedders import Embedder, open_embedder, read_embedder
 from rag.ingest import Stopped
 from rag.ingests import Progress
 from rag.owner import own_and_run
+from rag.parsing.process import Parser
 from rag.service import EmbedderIdentity
 from rag.settings import chunk_settings, cleaning_settings
 from rag.sources import Source, find_sources, vanished
@@ -37,9 +43,32 @@ def make_base(
         )
 
 
+@cache
 def packaged() -> Embedder:
-    """The packaged embedder, its process started."""
-    return open_embedder(read_embedder({"kind": "minilm"}))
+    """The packaged embedder; whoever closes it leaves its process to the next."""
+    found = open_embedder(read_embedder({"kind": "minilm"}))
+    found.close = _stays  # type: ignore[method-assign]
+    return found
+
+
+@cache
+def _kept_parser(*, parser: str) -> Parser:
+    found = Parser(parser=parser)
+    found.close = _stays  # type: ignore[method-assign]
+    return found
+
+
+def _stays() -> None:
+    """Close nothing."""
+
+
+def _open(database: Database, values: Mapping[str, Any]) -> Embedder:
+    """As `rag.opening.open_for`."""
+    return packaged() if values.get("kind") == "minilm" else opening.open_for(database, values)
+
+
+intake.Parser = _kept_parser  # type: ignore[assignment,misc]
+ingest.open_for = searching.open_for = _open
 
 
 def queue(db: Database, paths: Sequence[Path], name: str = "docs", **how: Any) -> str:

@@ -92,7 +92,7 @@ class _Handler(BaseHTTPRequestHandler):
 def embeddings_server() -> Iterator[EmbeddingsServer]:
     """Runs while the block does."""
     server = EmbeddingsServer()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
         yield server

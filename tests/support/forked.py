@@ -8,8 +8,10 @@ the exit status of such a process that has ended.
 
 import atexit
 import faulthandler
+import gc
 import json
 import os
+import pkgutil
 import select
 import signal
 import subprocess
@@ -17,17 +19,24 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Any
 
+from sqlalchemy.orm import configure_mappers
+
 _LOADED = (
-    "app.cli.main", "app.cli.run", "app.cli.verdict", "app.opening", "app.tables", "connectors.tokens",
-    "connectors.service", "connectors.testing", "core.backup", "evalsets.datasets.cases",
-    "evalsets.files.reading", "evalsets.labels.importing", "evalsets.labels.exporting", "evalsets.runs.report",
-    "evalsets.runs.exports", "evalsets.verdicts.as_json", "evalsets.runs.worker", "prompts.checks", "prompts.diff",
-    "prompts.export", "prompts.service",
+    "app.apps_in_runs", "app.opening", "app.tables", "connectors.tokens", "connectors.service",
+    "connectors.testing", "core.backup", "evalsets.datasets.cases", "evalsets.datasets.edits",
+    "evalsets.files.reading", "evalsets.labels.importing", "evalsets.labels.exporting",
+    "evalsets.runs.report", "evalsets.runs.exports", "evalsets.runs.worker",
+    "evalsets.verdicts.as_json", "evalsets.verdicts.promote", "numpy.ma", "numpy.random",
+    "prompts.checks", "prompts.diff", "prompts.export", "prompts.service", "psycopg", "rag.service",
+    "serving.aliases", "serving.making", "serving.portable", "serving.service", "tiktoken.model",
+    "tiktoken_ext.openai_public", "tuning.data.from_run", "tuning.data.held_out", "tuning.service",
+    "typer._adapters",
 )  # fmt: skip
 
 
@@ -169,13 +178,21 @@ def _answer(request: dict[str, Any]) -> int:
         return os.waitstatus_to_exitcode(os.waitpid(request["ended"], 0)[1])
     if "stays" not in request:
         return os.waitstatus_to_exitcode(os.waitpid(_forked(request), 0)[1])
-    for name in _LOADED_BY_SERVERS:
-        import_module(name)
+    _load_servers()
     # Opened here: who reads a FIFO that nobody has opened yet is told that it has ended.
     writing = os.open(request["out"], os.O_WRONLY)
     pid = _forked({**request, "stays": writing})
     os.close(writing)
     return pid
+
+
+@cache
+def _load_servers() -> None:
+    for name in _LOADED_BY_SERVERS:
+        import_module(name)
+    import_module("tests.support.scan").scan_once()
+    import_module("streamlit.components.v2.manifest_scanner").scan_component_manifests()
+    gc.freeze()
 
 
 def _forked(request: dict[str, Any]) -> int:
@@ -187,8 +204,15 @@ def _forked(request: dict[str, Any]) -> int:
 
 def main() -> None:
     """Fork for every line until stdin ends."""
+    commands = import_module("app.cli")
+    for found in pkgutil.iter_modules(commands.__path__, "app.cli."):
+        with suppress(Exception):  # it is told by the command that needs it
+            import_module(found.name)
     for name in _LOADED:
         import_module(name)
+    configure_mappers()
+    import_module("connectors.tokens").count_text("its table is read")
+    gc.freeze()
     for line in sys.stdin:
         print(_answer(json.loads(line)), flush=True)
 

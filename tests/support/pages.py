@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from streamlit.testing.v1 import AppTest
+from streamlit.runtime.scriptrunner.script_cache import ScriptCache
+from streamlit.testing.v1 import AppTest, app_test
 
 from app.server.context import Context, set_context
 from app.workspace.components import access
@@ -18,6 +19,12 @@ from connectors.service import ensure_builtin
 from core.database import Database
 from core.users import ensure_admin, make_link_token, redeem
 from core.workspace_settings import set_setting
+from tests.support.scan import scan_once
+
+scan_once()
+_compiled = ScriptCache()
+# As in the server: one cache for all runs of the scripts.
+app_test.ScriptCache = lambda: _compiled  # type: ignore[assignment,misc]
 
 MAIN = Path(__file__).parents[2] / "app" / "workspace" / "main.py"
 

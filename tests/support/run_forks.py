@@ -6,6 +6,8 @@ with forks(data_dir, url) as start:
 """
 
 import asyncio
+import atexit
+import gc
 import json
 import os
 import signal
@@ -16,7 +18,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
 from pathlib import Path
+from typing import Any
+
+from sqlalchemy.orm import configure_mappers
 
 
 @dataclass(frozen=True)
@@ -58,22 +65,43 @@ def _state(process: Path) -> str:
     return (process / "stat").read_text().rpartition(")")[2].split()[0]
 
 
+class _Parent:
+    """The process that forks, for all tests of this process."""
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.support.run_forks"],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            cwd=Path(__file__).resolve().parents[2],
+        )  # fmt: skip
+
+    def start(self, data: Path, url: str | None, options: dict[str, Any]) -> Fork:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        order = {"data": str(data), "url": url or "", **options}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return Fork(int(self._process.stdout.readline()))
+
+    def close(self) -> None:
+        """End the process."""
+        self._process.communicate()
+
+
+@cache
+def _parent() -> _Parent:
+    found = _Parent()
+    atexit.register(found.close)
+    return found
+
+
 @contextmanager
 def forks(data: Path, url: str | None = None) -> Iterator[Callable[..., Fork]]:
-    """A parent of workers on a data folder; all end with the block."""
-    command = [sys.executable, "-m", "tests.support.run_forks", str(data), url or ""]
-    root = Path(__file__).resolve().parents[2]
-    parent = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=root)
-    assert parent.stdin is not None
-    assert parent.stdout is not None
+    """Starts workers on a data folder; all end with the block."""
     started: list[Fork] = []
 
     def start(**options: float | bool) -> Fork:
-        assert parent.stdin is not None
-        assert parent.stdout is not None
-        parent.stdin.write(json.dumps(options).encode() + b"\n")
-        parent.stdin.flush()
-        started.append(Fork(int(parent.stdout.readline())))
+        started.append(_parent().start(data, url, options))
         return started[-1]
 
     try:
@@ -83,9 +111,7 @@ def forks(data: Path, url: str | None = None) -> Iterator[Callable[..., Fork]]:
             if fork.alive():
                 fork.go_on()
                 fork.kill()
-        parent.stdin.close()
-        parent.wait()
-        parent.stdout.close()
+                fork.ended()
 
 
 def worker(data: str, url: str, *, lease: float = 15, fenced: bool = True) -> None:
@@ -125,19 +151,21 @@ def unfenced(connection: object, claim: object, *rest: object) -> None:
     apply(connection, claim._replace(fence=fence), *rest)  # type: ignore[arg-type]
 
 
-def main(data: str, url: str) -> None:
+def main() -> None:
     """Fork for every line of standard input; end with it."""
-    import evalsets.runs.worker  # noqa: F401
-
+    for name in ("app.tables", "evalsets.runs.worker", "psycopg"):
+        import_module(name)
+    configure_mappers()
+    gc.freeze()
     for line in sys.stdin:
         options = json.loads(line)
         pid = os.fork()
         if pid == 0:
-            worker(data, url, **options)
+            worker(**options)
             os._exit(0)
         threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()
         print(pid, flush=True)
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:3])
+    main()

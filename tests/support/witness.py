@@ -181,6 +181,13 @@ class Call:
         return int.from_bytes(hashlib.sha256(seed).digest()[:8]) / 2**64
 
 
+TOOL_CALL = {
+    "id": "c1",
+    "type": "function",
+    "function": {"name": "look", "arguments": '{"q": "x"}'},
+}
+
+
 def parse_model(name: str) -> dict[str, float]:
     """`slow-200+flaky-20` to {"slow": 200.0, "flaky": 20.0}."""
     found: dict[str, float] = {}
@@ -354,7 +361,15 @@ class Server(asyncio.Protocol):
         call.end()
         self.send(orjson.dumps(body), status, extra)
 
+    def calls_tool(self, call: Call) -> bool:
+        """Always for `tool`, until it is told a result for `tooluse`."""
+        told = call.body["messages"][-1].get("role") == "tool"
+        return "tool" in call.behaviours or ("tooluse" in call.behaviours and not told)
+
     def text(self, call: Call) -> str:
+        last = call.body["messages"][-1]
+        if "tooluse" in call.behaviours and last.get("role") == "tool":
+            return f"told: {last['content']}"
         if "model" in call.behaviours:
             return call.model
         return STATE.replies.get(call.model, f"echo: {call.prompt}")
@@ -381,10 +396,8 @@ class Server(asyncio.Protocol):
         text = self.text(call)
         message: dict[str, Any] = {"role": "assistant", "content": text}
         finish = "stop"
-        if "tool" in call.behaviours:
-            function = {"name": "look", "arguments": '{"q": "x"}'}
-            message = {"role": "assistant", "content": None}
-            message["tool_calls"] = [{"id": "c1", "type": "function", "function": function}]
+        if self.calls_tool(call):
+            message = {"role": "assistant", "content": None, "tool_calls": [TOOL_CALL]}
             finish = "tool_calls"
         answer: dict[str, Any] = {
             "id": "chatcmpl-witness",
@@ -460,7 +473,10 @@ class Server(asyncio.Protocol):
         for index, word in enumerate(text.split(" ")):
             self.delta(call, {"content": word if index == 0 else " " + word})
             await asyncio.sleep(pause)
-        self.delta(call, {}, "stop")
+        if self.calls_tool(call):
+            self.delta(call, {"tool_calls": [{"index": 0, **TOOL_CALL}]}, "tool_calls")
+        else:
+            self.delta(call, {}, "stop")
         wants_usage = (call.body.get("stream_options") or {}).get("include_usage")
         if wants_usage and (usage := self.usage(call, text)):
             self.event({"id": "x", "model": call.model, "choices": [], "usage": usage})

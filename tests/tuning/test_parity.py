@@ -63,3 +63,15 @@ def test_another_chat_template_shows_in_the_prompt() -> None:
 def test_few_differences_are_kept_of_many() -> None:
     found = compare(reference(*[(7, END)] * 20), served(*[(8, END)] * 20))
     assert (found.prompts, found.answers_equal, len(found.differences)) == (20, 0, 5)
+
+
+@pytest.mark.parametrize(("margin", "near"), [(0.1, 1), (0.5, 0)])
+def test_an_answer_that_parts_at_a_near_tie_is_counted_as_one(margin: float, near: int) -> None:
+    own = Answered(
+        messages=[], prompt_ids=(1,), answer_ids=(7, 8, END), text="", margins=(4.0, margin, 9.0)
+    )
+    found = compare(Reference(end_ids=(END,), answers=(own,)), served((7, 9, END), prompt=(1,)))
+    assert (found.answers_equal, found.near_ties) == (0, near)
+    assert found.differences[0].margin == margin
+    equal = compare(Reference(end_ids=(END,), answers=(own,)), served((7, 8, END), prompt=(1,)))
+    assert (equal.answers_equal, equal.near_ties) == (1, 0)

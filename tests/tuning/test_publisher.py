@@ -20,7 +20,7 @@ from tests.support.training import Forks
 from tests.tuning.test_owner import add_rows
 from tuning import jobs, publisher, serving
 from tuning.folders import adapter_folder, job_folder
-from tuning.lineage import is_candidate, job_of_model, lineage_of
+from tuning.lineage import lineage_of, trained
 from tuning.owner import own_and_run
 from tuning.proof import ROWS_PROMPT, offer, prove
 from tuning.report import document
@@ -97,9 +97,8 @@ async def test_a_trained_adapter_becomes_a_model_beside_its_base(
         assert get_model(session, "tuned").settings.backend == "host"
         told = document(session, job)
         parents = lineage_of(session, db.settings.data, "tuned")
-        assert job_of_model(session, "tuned") == "tuned"
-        assert job_of_model(session, "host") is None
-        assert not is_candidate(session, "tuned")
+        assert trained(session, "tuned") == ("tuned", False)
+        assert trained(session, "host") is None
     assert (told["model"], told["parity"]["prompts"]) == ("tuned", job.parity["prompts"])
     assert [one.kind for one in parents] == ["base", "dataset", "job", "adapter", "model"]
     assert parents[1].name == "codes@1"
@@ -129,7 +128,7 @@ async def test_a_proof_serves_the_model_and_runs_it_beside_its_base_on_cases_hel
     job = job_of(db, job_id)
     assert job.model is None, "proven is not published"
     with db.read_scope() as session:
-        assert is_candidate(session, "tuned")
+        assert trained(session, "tuned") == ("tuned", True)
     assert job.proof_run is not None
     with db.read_scope() as session:
         run = get_run(session, job.proof_run)

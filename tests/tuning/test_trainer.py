@@ -89,6 +89,8 @@ def test_what_it_answers_when_it_is_ready_stands_beside_the_weights(
     for one in found.answers:
         assert one.prompt_ids != ()
         assert 0 < len(one.answer_ids) <= 32
+        assert len(one.margins) == len(one.answer_ids)
+        assert min(one.margins) >= 0
     assert len(found.end_ids) >= 1
 
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, cast
 from connectors.backends.formats import check_model
 from core.errors import Invalid
 from prompts.chat_template import Conversation, render_chats
+from tuning.bases import digest_of
 from tuning.data.rows import Row, as_trl
-from tuning.folders import served_base
+from tuning.folders import turned_folder
 from tuning.pieces import Messages, Piece, cut, cut_answer
 
 _ANSWERS = ("chosen", "rejected", "completion")
@@ -38,7 +39,7 @@ def face_of(data: Path, base: Path) -> Face:
             "model that was tuned to chat.",
             param="base",
         )
-    folder = base if base.is_dir() else served_base(data, base)
+    folder = base if base.is_dir() else turned_folder(data, digest_of(base))
     return Face(template, _tokens(folder / "tokenizer_config.json"))
 
 

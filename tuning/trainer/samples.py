@@ -69,14 +69,18 @@ def _answer(model: Any, tokenizer: Any, messages: list[dict[str, str]], most: in
         max_time=_MOST_SECONDS,
         do_sample=False,
         pad_token_id=tokenizer.pad_token_id,
+        return_dict_in_generate=True,
+        output_logits=True,
     )
-    asked, whole = given["input_ids"][0].tolist(), out[0].tolist()
+    asked, whole = given["input_ids"][0].tolist(), out.sequences[0].tolist()
     answer = whole[len(asked) :]
+    best = (logits[0].float().topk(2).values.tolist() for logits in out.logits)
     return Answered(
         messages=messages,
         prompt_ids=tuple(asked),
         answer_ids=tuple(answer),
         text=tokenizer.decode(answer, skip_special_tokens=True),
+        margins=tuple(round(first - second, 4) for first, second in best),
     )
 
 

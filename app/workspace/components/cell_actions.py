@@ -5,8 +5,17 @@ from functools import partial
 from typing import Any
 
 import streamlit as st
+from sqlmodel import Session
 
-from app.workspace.components import access, case_adding, drawer, matrix, url, working
+from app.workspace.components import (
+    access,
+    case_adding,
+    drawer,
+    matrix,
+    scene_opening,
+    url,
+    working,
+)
 from app.workspace.strings import raw, t
 from evalsets.runs.cell_detail import CellDetail, cell_detail
 from evalsets.runs.highlights import highlighted, toggle_highlight
@@ -14,6 +23,7 @@ from evalsets.runs.manifest import Arm, Manifest
 from evalsets.runs.service import get_run
 from prompts import service
 from prompts.models import PromptPublic
+from prompts.scene import Column
 
 
 def draw(found: CellDetail) -> None:
@@ -33,11 +43,38 @@ def draw(found: CellDetail) -> None:
             on_click=url.put, kwargs={"do": "case", "sel": found.number},
         )  # fmt: skip
         st.button(
-            t("runs.open_prompt"), key="cell_open", icon=":material/edit_note:", type="tertiary",
+            t("runs.open_prompt"), key="cell_play", icon=":material/view_column:", type="tertiary",
+            disabled=arm.prompt is None,
+            help=t("runs.no_prompt_here") if arm.prompt is None else None,
+            on_click=partial(_play, found, url.get("base")),
+        )  # fmt: skip
+        st.button(
+            t("runs.open_editor"), key="cell_open", icon=":material/edit_note:", type="tertiary",
             disabled=arm.prompt is None,
             help=t("runs.no_prompt_here") if arm.prompt is None else None,
             on_click=partial(_open, arm, found.inputs),
         )  # fmt: skip
+
+
+def _play(found: CellDetail, base: str | None) -> None:
+    """Leave for a comparison of the cell's arm with the one that it is compared with here."""
+    with access.reading() as session:
+        manifest = Manifest.model_validate(get_run(session, found.run_id).manifest)
+    mine = _arm(found, manifest)
+    place = int(base) if base is not None and base.isdecimal() else 0
+    rivals = manifest.arms[place : place + 1]
+    arms = [one for one in rivals if one != mine and one.prompt is not None] + [mine]
+    columns = access.act(lambda session: [_column(session, one) for one in arms])
+    if columns is not None:
+        scene_opening.open_columns(columns, _values(mine, found.inputs))
+
+
+def _column(session: Session, arm: Arm) -> Column:
+    """An arm with the parameters that it ran with."""
+    assert arm.prompt is not None
+    version = service.get(session, arm.prompt.name, arm.prompt.version)
+    model = None if arm.model is None else arm.model.name
+    return scene_opening.as_asked(session, version, model, arm.params)
 
 
 def _arm(found: CellDetail, manifest: Manifest) -> Arm:

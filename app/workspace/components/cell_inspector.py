@@ -40,7 +40,7 @@ def draw(run_id: str, number: int, base: int) -> None:
             st.badge(plain(found.arm), color="gray")
             st.caption(plain(found.case_id))
         cell_actions.draw(found)
-        _inputs(found)
+        inputs(found)
         if found.output is None:
             _failed(found)
         else:
@@ -55,7 +55,8 @@ def draw(run_id: str, number: int, base: int) -> None:
         _evidence(found)
 
 
-def _inputs(found: CellDetail) -> None:
+def inputs(found: CellDetail) -> None:
+    """What the case gives, and what is expected of it."""
     for name, value in found.inputs.items():
         with st.container(gap=None):
             st.caption(plain(name))

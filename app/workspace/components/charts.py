@@ -1,31 +1,21 @@
 """Charts: an arm has the same colour and shape everywhere, and is named beside its mark."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import altair as alt
 import streamlit as st
 
+from app.telling.points import MOST_ARMS, Point, Priced, pareto
 from app.workspace.components import numbers
 from app.workspace.strings import raw
 
-MOST_ARMS = 6
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
 _GRAY = "#808891"
 _ROW = 46
 _LINE = 15
 _SIGNED = "(datum.value > 0 ? '+' : datum.value < 0 ? '\u2212' : '') + abs(round(datum.value))"
 """Labels of an axis in points: +20, 0, −60."""
-
-
-class Point(NamedTuple):
-    """A value of an arm with its 95 % interval, as shares of 1, and its words."""
-
-    arm: str
-    value: float
-    low: float
-    high: float
-    text: str
 
 
 def palette(arms: Sequence[str]) -> Mapping[str, str]:
@@ -105,44 +95,60 @@ def latency(rows: Sequence[Mapping[str, object]], arms: Sequence[str], alt_text:
     )
     last = {str(row["arm"]): row for row in rows}
     ends = alt.Chart(alt.Data(values=[dict(row) for row in last.values()])).encode(
-        x="ms:Q", y="share:Q", color=_color(arms)
+        color=_color(arms), shape=_shape(arms)
     )
-    # All lines end at the top, so names stand below each other, or close ones would cover another.
-    names = [
-        ends.transform_filter(alt.datum.arm == arm)
-        .mark_text(align="right", baseline="bottom", dx=-6, dy=_LINE * number - 4)
-        .encode(text="arm:N")
-        for number, arm in enumerate(last)
-    ]
-    dots = ends.mark_point(filled=True, size=70).encode(shape=_shape(arms))
+    dots = ends.mark_point(filled=True, size=70).encode(x="ms:Q", y="share:Q")
+    # Above the lines' beginnings nothing lies, so the names stand there, each with its mark.
+    names: list[Any] = []
+    for number, arm in enumerate(last):
+        one, y = ends.transform_filter(alt.datum.arm == arm), alt.value(10 + _LINE * number)
+        names += [
+            one.mark_point(filled=True, size=70).encode(x=alt.value(10), y=y),
+            one.mark_text(align="left").encode(x=alt.value(20), y=y, text="arm:N"),
+        ]
     _draw(alt.layer(chart, dots, *names), 240, alt_text)
 
 
-def cost_quality(rows: Sequence[Mapping[str, object]], arms: Sequence[str], alt_text: str) -> None:
-    """Cost of an answer (log) against share of good; rows of arm, cost and share."""
-    priced = [dict(row) for row in rows if isinstance(row["cost"], float) and row["cost"] > 0]
-    if len(priced) < 2:
+def cost_quality(rows: Sequence[Priced], arms: Sequence[str], alt_text: str) -> None:
+    """Cost of an answer (log) against share of good, and the line of those that none beats."""
+    if len(rows) < 2:
         return
-    base = alt.Chart(alt.Data(values=priced)).encode(
-        x=alt.X("cost:Q", scale=alt.Scale(type="log"), title=raw("charts.cost")),
-        y=alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"), title=None),
+    reach = [min(one.cost for one in rows) / 2, max(one.cost for one in rows) * 4]
+    x = alt.X("cost:Q", scale=alt.Scale(type="log", domain=reach), title=raw("charts.cost"))
+    y = alt.Y("share:Q", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format=".0%"), title=None)
+    values = [one._asdict() for one in rows]
+    base = alt.Chart(alt.Data(values=values)).encode(x=x, y=y, color=_color(arms))
+    front = [one._asdict() for one in pareto(rows)]
+    line = alt.Chart(alt.Data(values=front)).mark_line(
+        color=_GRAY, strokeDash=[4, 3], interpolate="step-after"
+    )
+    rule = base.mark_rule(strokeWidth=2, opacity=0.5).encode(
+        y=alt.Y("low:Q", scale=alt.Scale(domain=[0, 1])), y2="high:Q"
+    )
+    name = base.mark_text(align="left", baseline="bottom", dx=8, dy=-5).encode(text="arm:N")
+    dots = base.mark_point(filled=True, size=110, opacity=1).encode(shape=_shape(arms))
+    _draw(alt.layer(line.encode(x=x, y=y), rule, dots, name), 240, alt_text)
+
+
+def slices(rows: Sequence[Mapping[str, object]], arms: Sequence[str], alt_text: str) -> None:
+    """Dot and 95 % rule of every arm in every slice; rows of slice, arm, value, low, high, text."""
+    if not rows:
+        return
+    names = list(dict.fromkeys(str(row["slice"]) for row in rows))
+    scale = alt.Scale(domain=[0, 1])
+    plain = alt.Chart(alt.Data(values=[dict(row) for row in rows])).encode(
+        y=alt.Y("slice:N", sort=names, title=None, axis=alt.Axis(labelLimit=160, grid=True)),
+        yOffset=alt.YOffset("arm:N", sort=list(arms)),
         color=_color(arms),
     )
-    best = alt.Chart(alt.Data(values=_pareto(priced))).mark_line(color=_GRAY, strokeDash=[4, 3])
-    name = base.mark_text(align="left", dx=10).encode(text="arm:N")
-    dots = base.mark_point(filled=True, size=110).encode(shape=_shape(arms))
-    layers = alt.layer(best.encode(x="cost:Q", y="share:Q"), dots, name)
-    _draw(layers, 240, alt_text)
-
-
-def _pareto(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, object]]:
-    found: list[dict[str, object]] = []
-    best = -1.0
-    for row in sorted(rows, key=lambda one: (one["cost"], -one["share"])):
-        if row["share"] > best:
-            best = row["share"]
-            found.append(dict(row))
-    return found
+    x = alt.X("value:Q", scale=scale, title=None, axis=alt.Axis(format=".0%", tickCount=5))
+    rule = plain.mark_rule(strokeWidth=3).encode(x=alt.X("low:Q", scale=scale), x2="high:Q")
+    dot = plain.mark_point(filled=True, size=90, opacity=1).encode(x=x, shape=_shape(arms))
+    name = plain.mark_text(align="left", dx=6, fontSize=11).encode(
+        x=alt.X("high:Q", scale=scale), text="text:N"
+    )
+    height = max(18 * len(arms) + 10, 40) * len(names) + 40
+    _draw(alt.layer(rule, dot, name), height, alt_text)
 
 
 def _color(arms: Sequence[str]) -> Any:

@@ -19,7 +19,7 @@ from prompts.models import PromptSummary
 from serving.service import list_apps
 
 KINDS = (
-    *("exact", "contains", "regex", "json_schema", "length", "latency", "cost", "judge"),
+    *("exact", "contains", "regex", "json_schema", "length", "latency", "cost", "checks", "judge"),
     *("context_recall", "cites", "refused", "faithfulness", "answer_relevance"),
 )
 NEW_JUDGE = "judge"
@@ -64,7 +64,7 @@ def choices() -> Choices:
         datasets,
         [*KINDS, *saved],
         proposed,
-        [model] if model in models and not (wanted and not proposed) else [],
+        _proposed_models(model, models) if proposed or not wanted else [],
         [wanted] if wanted else [],
         _dataset(datasets),
         float(budget) if budget else None,
@@ -85,7 +85,9 @@ def _refs(prompt: PromptSummary) -> list[str]:
 
 def _proposed(session: Session, known: Sequence[PromptSummary]) -> list[str]:
     """The prompt that was open, beside what is in production, or beside its last version."""
-    asked = url.get("prompt")
+    several, asked = url.get("prompts"), url.get("prompt")
+    if several is not None:
+        return several.split(",")
     if asked is None:
         return []
     name, ref = split_ref(asked)
@@ -107,6 +109,12 @@ def _model(session: Session, proposed: Sequence[str]) -> str:
 def default_model(session: Session) -> str:
     """The model that is meant where none is named."""
     return str(get_setting(session, "default_model", "demo"))
+
+
+def _proposed_models(model: str, models: Sequence[str]) -> list[str]:
+    """Those that the address names, or the one that is meant."""
+    asked = (url.get("models") or model).split(",")
+    return [name for name in models if name in asked]
 
 
 def _dataset(datasets: Sequence[str]) -> str | None:

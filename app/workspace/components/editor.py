@@ -6,13 +6,18 @@ from pathlib import Path
 import streamlit as st
 from streamlit.components.v2 import component
 
+from app.server import editor_script
 from app.workspace.components import access
+from app.workspace.components.completing import Template
+from app.workspace.strings import raw
+from prompts.completion import FILTERS, TAGS
 
 _HERE = Path(__file__).parent
 _EDITOR = component(
     "promptstone_editor",
     html='<div class="editor"><pre class="gutter" aria-hidden="true"></pre>\n'
-    '<textarea spellcheck="false" dir="auto"></textarea></div>',
+    '<textarea spellcheck="false" dir="auto"></textarea></div>\n'
+    '<p class="fault" id="fault" role="status" hidden></p>',
     css=(_HERE / "editor.css").read_text(encoding="utf-8"),
     js=(_HERE / "editor.js").read_text(encoding="utf-8"),
 )
@@ -29,11 +34,13 @@ def editor(
     numbered: bool = False,
     placeholder: str = "",
     keeps_focus: bool = True,
+    template: Template | None = None,
 ) -> None:
     """Edit `value`; `on_text` gets the text 250 ms after the last key.
 
-    The field takes `value` anew only when `revision` changes. Where the workspace is set to
-    plain fields it is a `st.text_area`, which tells its text when it is left.
+    The field takes `value` anew only when `revision` changes. With `template` it is a code editor
+    for prompts as soon as its script has come. Where the workspace is set to plain fields it is a
+    `st.text_area`, which tells its text when it is left.
     """
     if access.simple_editor():
         _simple(value, f"{key}_{revision}", label, on_text, height, placeholder)
@@ -55,6 +62,9 @@ def editor(
                 "numbered": numbered,
                 "placeholder": placeholder,
                 "keepsFocus": keeps_focus,
+                "script": editor_script.path(),
+                "template": None if template is None else _told(template),
+                "words": {"completions": raw("editor.completions")},
             },
             on_value_change=changed,
         )
@@ -67,6 +77,17 @@ def typed(key: str, revision: int = 0) -> str | None:
         return simple
     state = st.session_state.get(_inner(key, revision))
     return getattr(state, "value", None)
+
+
+def _told(template: Template) -> dict[str, object]:
+    fault = template.fault
+    return {
+        "variables": template.variables,
+        "filters": FILTERS,
+        "tags": TAGS,
+        "snippets": template.snippets,
+        "fault": None if fault is None else fault._asdict(),
+    }
 
 
 def _inner(key: str, revision: int) -> str:

@@ -5,13 +5,13 @@ from functools import partial
 
 import streamlit as st
 
+from app.report.exporting import export_run
 from app.server import context
 from app.workspace.components import access
-from app.workspace.strings import raw, t
+from app.workspace.strings import language, raw, t
 from evalsets.labels.exporting import export_labels
-from evalsets.runs import exports as run_files
 
-FORMS = ("jsonl", "csv", "xlsx", "html", "junit")
+FORMS = ("html", "xlsx", "csv", "jsonl", "junit")
 _ENDINGS = {"junit": "xml"}
 
 
@@ -19,7 +19,8 @@ def draw(run_id: str) -> None:
     """A button a format; the file is made when it is pressed."""
     for form in FORMS:
         st.download_button(
-            t("prompts.download", form=form.upper()), data=partial(_written, run_id, form),
+            t("prompts.download", form=raw("report.html") if form == "html" else form.upper()),
+            data=partial(_written, run_id, form, language(), access.actor()),
             file_name=f"run-{run_id}.{_ENDINGS.get(form, form)}", icon=":material/download:",
             on_click="ignore", key=f"run_export_{form}",
         )  # fmt: skip
@@ -30,9 +31,10 @@ def draw(run_id: str) -> None:
     )  # fmt: skip
 
 
-def _written(run_id: str, form: str) -> bytes:
+def _written(run_id: str, form: str, tongue: str, actor: str) -> bytes:
+    """Made when it is fetched, outside of the page: who asks and in which language come along."""
     out = io.BytesIO()
-    run_files.export_run(context.current().database, run_id, form, out)
+    export_run(context.current().database, actor, run_id, form, out, tongue)
     return out.getvalue()
 
 

@@ -7,9 +7,11 @@ from typing import Any, Protocol
 import pandas as pd
 import streamlit as st
 
-from app.workspace.components import access
+from app.workspace.components import access, tool_fields
+from app.workspace.components.json_field import json_field
 from app.workspace.components.plain import plain
-from app.workspace.components.working import Working, declared
+from app.workspace.components.thread_field import thread_field
+from app.workspace.components.working import Working
 from app.workspace.strings import raw, t
 from connectors.service import list_models
 from prompts.content import Kind, Variable
@@ -23,17 +25,21 @@ def settings(copy: Working, report: VariableReport | None) -> None:
     """Two popovers: what is sent beside the messages, and the declarations of the variables."""
     with st.popover(t("prompts.settings"), icon=":material/tune:"):
         _own_model(copy)
-        _number(copy, "temperature", 0.0, 2.0, 0.1)
-        _number(copy, "max_tokens", 1, 1_000_000, 1)
-        known = {"temperature", "max_tokens"}
-        others = {k: v for k, v in copy.content.get("options", {}).items() if k not in known}
-        _json(copy, "prompts.other_options", others or None, _merged_options(copy, known))
-        _json(copy, "prompts.schema", copy.content.get("outputs"), lambda v: copy.set("outputs", v))
-        tools = list(copy.content.get("tools") or []) or None
-        _json(copy, "prompts.tools", tools, lambda v: copy.set("tools", v or []))
+        parameters(copy)
     if report is not None and report.used:
         with st.popover(t("prompts.variables"), icon=":material/data_object:"):
             _declarations(copy, report)
+
+
+def parameters(copy: Working) -> None:
+    """What goes over the wire beside the messages."""
+    _number(copy, "temperature", 0.0, 2.0, 0.1)
+    _number(copy, "max_tokens", 1, 1_000_000, 1)
+    known = {"temperature", "max_tokens"}
+    others = {k: v for k, v in copy.content.get("options", {}).items() if k not in known}
+    json_field(copy, "prompts.other_options", others or None, _merged_options(copy, known))
+    tool_fields.schema(copy)
+    tool_fields.tools(copy)
 
 
 def _own_model(copy: Working) -> None:
@@ -77,23 +83,9 @@ def _merged_options(copy: Working, known: set[str]) -> Callable[[Any], None]:
     return merge
 
 
-def _json(copy: Working, name: str, value: Any, store: Callable[[Any], None]) -> None:
-    key = f"option_{copy.name}_{copy.revision}_{name}"
-
-    def changed() -> None:
-        text = st.session_state[key].strip()
-        try:
-            store(json.loads(text) if text else None)
-        except ValueError:
-            access.refuse(access.PromptstoneError(raw("prompts.bad_json", field=raw(name))))
-
-    text = "" if value is None else json.dumps(value, indent=2, ensure_ascii=False)
-    st.text_area(t(name), value=text, key=key, on_change=changed, height=90)
-
-
 def _declarations(copy: Working, report: VariableReport) -> None:
     key = f"declared_{copy.name}_{copy.revision}"
-    rows = [_row(variable) for variable in declared(copy.content, report.used)]
+    rows = [_row(variable) for variable in copy.inputs(report.used)]
     frame = pd.DataFrame(rows, columns=list(_COLUMNS))
     kinds = {kind: raw(f"prompts.kind_{kind}") for kind in KINDS}
     edited = st.data_editor(
@@ -192,6 +184,13 @@ def _value(copy: Tried, variable: Variable) -> None:
         options = list(variable.choices)
         place = options.index(start) if start in options else None
         st.selectbox(label, options, index=place, format_func=str, **common)
+    elif variable.kind == "thread":
+
+        def keep(turns: list[dict[str, str]]) -> None:
+            copy.values[variable.name] = turns
+            copy.keep_try()
+
+        thread_field(variable, start, key=key, store=keep)
     else:
         text = start if isinstance(start, str) else "" if start is None else json.dumps(start)
         st.text_area(label, value=text, height=68, **common)

@@ -51,7 +51,7 @@ def _field(name: str, field: FieldInfo, key: str) -> Any:
     if get_origin(kind) is Literal:
         options = list(get_args(kind))
         return st.selectbox(label, options, index=options.index(field.default), key=key, help=note)
-    if get_origin(kind) is dict:
+    if get_origin(kind) in (dict, tuple):
         return _parsed(st.text_area(label, key=key, help=note, placeholder="{ }"))
     if name in _LONG:
         return st.text_area(label, key=key, help=note, height=90)

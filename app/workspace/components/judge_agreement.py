@@ -9,7 +9,10 @@ from app.workspace.components import access, numbers
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from evalsets.evaluators.specs import load_evaluator
+from evalsets.runs.cells import load_cells
 from evalsets.runs.judge_agreement import JudgeAgreement, judge_agreements
+from evalsets.statistics.words import RESOLUTION
+from evalsets.verdicts.corrected import LEAST_LABELED, PPI, CorrectedArm, corrected
 
 
 def of_judge(run_id: str, spec: Mapping[str, Any]) -> None:
@@ -21,15 +24,37 @@ def of_judge(run_id: str, spec: Mapping[str, Any]) -> None:
     if not mine:
         st.caption(t("evaluators.agreement_unknown"))
     for one in mine:
-        _line(one)
+        line(one)
 
 
 def lines(run_id: str) -> None:
-    """One of every judge of the run."""
+    """One of every judge of the run, and what people's labels make of its scores."""
     with access.reading() as session:
         found = judge_agreements(session, run_id)
-    for one in found:
-        _line(one)
+        cells = load_cells(session, run_id) if any(one.good or one.bad for one in found) else None
+        shares = [
+            corrected(session, cells, one.evaluator.name, cells.arms[0], RESOLUTION)
+            if cells is not None
+            else None
+            for one in found
+        ]
+    for one, share in zip(found, shares, strict=True):
+        line(one)
+        for arm in share.arms if share is not None else ():
+            if arm.share is not None:
+                said = numbers.share(arm.share, arm.ci95, arm.n_judged)
+                st.caption(t("corrected.arm", arm=arm.arm, share=said, on=rests_on(arm)))
+
+
+def rests_on(arm: CorrectedArm) -> str:
+    """Which labels stand behind a corrected share, or which are missing."""
+    if arm.method == PPI:
+        return raw("corrected.by_labels", n=arm.n_labeled, judged=numbers.count(arm.n_judged))
+    if arm.method is not None:
+        return raw("corrected.by_rates", n=arm.n_labeled)
+    if arm.n_labeled < LEAST_LABELED:
+        return raw("corrected.too_few", n=LEAST_LABELED - arm.n_labeled)
+    return raw("corrected.picked")
 
 
 def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -38,7 +63,7 @@ def _same(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return alike[0] == alike[1]
 
 
-def _line(one: JudgeAgreement) -> None:
+def line(one: JudgeAgreement) -> None:
     """Kappa, and how often it finds what people call good and bad, with intervals."""
     rates = one.rates
     if not one.good and not one.bad:

@@ -1,12 +1,14 @@
 """A judge written where it is needed: its rubric, its scale and the model that grades."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, get_args
 
 import streamlit as st
 
 from app.workspace.strings import raw, t
 from evalsets.evaluators.judge import Judge, Scale
+from evalsets.evaluators.kinds import JUDGES
 
 _SCALES = tuple(scale for scale in get_args(Scale) if scale != "categories")
 """Categories need values of their own; the page Evaluators asks for them."""
@@ -34,3 +36,18 @@ def fields(models: Sequence[str], chosen: Sequence[str]) -> dict[str, Any] | Non
     return Judge(rubric=rubric.strip(), model=model, scale=scale or _SCALES[0]).model_dump(
         exclude_none=True
     )
+
+
+def among(names: Sequence[str], saved: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether one of the chosen evaluators asks a model."""
+    asking = {cls.model_fields["kind"].default for cls in JUDGES}
+    return any(saved.get(name, {}).get("kind", name.partition(":")[0]) in asking for name in names)
+
+
+def budget(now: float | None = None) -> Decimal | None:
+    """What judges may spend of the run's budget, in US dollars."""
+    given = st.number_input(
+        t("runs.judge_budget"), 0.0, None, now, step=0.5, key="plan_judge_budget",
+        placeholder=raw("runs.no_budget"), help=t("runs.judge_budget_help"),
+    )  # fmt: skip
+    return Decimal(str(given)) if given else None

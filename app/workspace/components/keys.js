@@ -59,7 +59,9 @@ const install = (state) => {
     if (event.isComposing || event.keyCode === 229) return
     const field = deepActive()
     const typing = isField(field)
-    if (event.key === "Escape" && typing) {
+    // The code editor's list of suggestions is closed before the editor is left.
+    const hasList = field?.classList.contains("cm-content") && field.hasAttribute("aria-controls")
+    if (event.key === "Escape" && typing && !hasList) {
       field.blur()
       return stop(event)
     }

@@ -30,6 +30,7 @@ _ADMIN = frozenset({"admin"})
 PLACES = (
     Place("home", ":material/home:", "", _ALL),
     Place("prompts", ":material/edit_note:", "build", _MAKERS),
+    Place("playground", ":material/view_column:", "build", _MAKERS),
     Place("datasets", ":material/dataset:", "build", _MAKERS),
     Place("knowledge", ":material/menu_book:", "build", _MAKERS),
     Place("runs", ":material/grid_on:", "prove", _MAKERS),
@@ -46,6 +47,7 @@ PLACES = (
 )
 _OBJECTS: Mapping[str, str] = {
     "prompt": "prompts",
+    "scene": "playground",
     "dataset": "datasets",
     "kb": "knowledge",
     "run": "runs",

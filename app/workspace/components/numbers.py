@@ -1,105 +1,55 @@
-"""Numbers as people read them: with unit, count and uncertainty. PAGES.md §5 has the forms."""
+"""Numbers as people read them, in the reader's language, and moments in their zone."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime, tzinfo
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
+from app.telling import figures
+from app.telling.figures import MINUS as MINUS
+from app.telling.figures import MISSING as MISSING
+from app.telling.figures import Interval
+from app.telling.figures import between as between
+from app.telling.figures import count as count
+from app.telling.figures import p_value as p_value
+from app.telling.figures import percent as percent
+from app.telling.figures import short_count as short_count
+from app.telling.figures import signed as signed
+from app.telling.figures import span as span
 from app.workspace.strings import raw
-
-MISSING = "–"
-MINUS = "\u2212"
-Interval = Sequence[float] | None
-
-
-def count(value: int | None) -> str:
-    """1,234"""
-    return MISSING if value is None else f"{value:,}"
-
-
-def short_count(value: int | None) -> str:
-    """1,234, and 12.4k from 10,000, for tables."""
-    if value is None or abs(value) < 10_000:
-        return count(value)
-    if abs(value) < 1_000_000:
-        return f"{value / 1000:.1f}k"
-    return f"{value / 1_000_000:.1f}M"
-
-
-def percent(value: float | None) -> str:
-    """78%"""
-    return MISSING if value is None else f"{value * 100:.0f}%"
+from evalsets.statistics.comparison import Comparison
+from evalsets.statistics.verdict import ArmShare
 
 
 def share(value: float | None, ci95: Interval, n: int) -> str:
     """78% (69–85), n = 96"""
-    if value is None:
-        return raw("numbers.no_labels")
-    if ci95 is None:
-        return f"{percent(value)}, n = {count(n)}"
-    return f"{percent(value)} ({ci95[0] * 100:.0f}–{ci95[1] * 100:.0f}), n = {count(n)}"
-
-
-def signed(value: float) -> str:
-    """+6 or −3, of a share in points"""
-    points = round(value * 100)
-    return f"+{points}" if points > 0 else f"{MINUS}{-points}" if points < 0 else "0"
+    return figures.share(raw, value, ci95, n)
 
 
 def difference(value: float | None, ci95: Interval) -> str:
     """+17 points (+6 to +28)"""
-    if value is None:
-        return MISSING
-    if ci95 is None:
-        return raw("numbers.points", value=signed(value))
-    return raw(
-        "numbers.points_between", value=signed(value), low=signed(ci95[0]), high=signed(ci95[1])
-    )
+    return figures.difference(raw, value, ci95)
 
 
-def p_value(value: float | None) -> str:
-    """p = 0.004, or p < 0.001"""
-    if value is None:
-        return MISSING
-    return "p < 0.001" if value < 0.001 else f"p = {value:.3f}"
+def gap(one: Comparison) -> str:
+    """+17 points (+6 to +28), or a plain number where scores are no shares"""
+    return figures.gap(raw, one)
+
+
+def arm_share(arm: ArmShare) -> str:
+    """78% (69–85), n = 96, or 0.83 ± 0.04, n = 96"""
+    return figures.arm_share(raw, arm)
 
 
 def score(mean: float | None, ci95: Interval = None) -> str:
     """0.83 ± 0.04"""
-    if mean is None:
-        return raw("numbers.unscored")
-    return f"{mean:.2f}" if ci95 is None else f"{mean:.2f} ± {(ci95[1] - ci95[0]) / 2:.2f}"
+    return figures.score(raw, mean, ci95)
 
 
 def money(value: Decimal | str | None) -> str:
     """$1.84, two significant digits below a cent, or "unpriced" """
-    if value is None:
-        return raw("numbers.unpriced")
-    amount = Decimal(value)
-    if amount == 0:
-        return "$0"
-    if abs(amount) >= Decimal("0.01"):
-        return f"${amount.quantize(Decimal('0.01'), ROUND_HALF_UP):,}"
-    digits = 1 - amount.adjusted()
-    return f"${amount.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):f}"
-
-
-def span(milliseconds: float | None) -> str:
-    """850 ms, 2.1 s, 3 min 20 s, 2 h 5 min"""
-    if milliseconds is None:
-        return MISSING
-    if milliseconds < 1000:
-        return f"{milliseconds:.0f} ms"
-    seconds = milliseconds / 1000
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds} s" if seconds else f"{minutes} min"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    return figures.money(raw, value)
 
 
 def ago(moment: datetime | None) -> str:

@@ -1,12 +1,4 @@
 // Shows a model's text as text. All outputs of a page share one EventSource.
-const HIDDEN = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]/g
-const symbol = (c) => {
-  const code = c.charCodeAt(0)
-  if (code < 0x20) return String.fromCharCode(0x2400 + code)
-  return code === 0x7f ? "\u2421" : "⟨U+" + code.toString(16).toUpperCase().padStart(4, "0") + "⟩"
-}
-const visible = (text) => text.replace(HIDDEN, symbol)
-
 // One connection for all that streams: { listeners: id → {text, done}, source, wanted }.
 const hub = (window.promptstoneStreams ??= { listeners: new Map(), source: null, wanted: "" })
 
@@ -46,6 +38,29 @@ const drawPieces = (box, pieces) => {
   }))
 }
 
+// Markdown is read anew as a text grows: at once, then at most ten times a second.
+const MARKDOWN_MS = 100
+const show = (state, box) => {
+  clearTimeout(state.timer)
+  const wait = (state.shownAt ?? -MARKDOWN_MS) + MARKDOWN_MS - performance.now()
+  if (wait > 0) {
+    state.timer = setTimeout(() => show(state, box), wait)
+    return
+  }
+  drawMarkdown(box, visible(state.text))
+  if (state.text) state.shownAt = performance.now()
+}
+const put = (state, box, text) => {
+  state.text = text
+  if (state.markdown) show(state, box)
+  else box.textContent = visible(text)
+}
+const more = (state, box, text) => {
+  state.text += text
+  if (state.markdown) show(state, box)
+  else box.append(visible(text))
+}
+
 const cells = new WeakMap()
 
 export default function (component) {
@@ -56,16 +71,25 @@ export default function (component) {
   const state = cells.get(parentElement) ?? {}
   cells.set(parentElement, state)
 
+  const turned = state.markdown !== !!data.markdown || !!data.pieces !== !!state.pieces
+  state.markdown = !!data.markdown
+  state.pieces = !!data.pieces
+  box.classList.toggle("markdown", state.markdown && !data.pieces)
+  if (turned) state.shownAt = undefined
   if (data.pieces) {
+    if (state.id) hub.listeners.delete(state.id)
+    if (state.id) soon()
+    state.id = undefined
+    state.text = null
     drawPieces(box, data.pieces)
   } else if (!("id" in state) || state.id !== data.stream) {
     if (state.id) hub.listeners.delete(state.id)
     state.id = data.stream
-    box.textContent = visible(data.text)
+    put(state, box, data.text)
     if (data.stream) {
       hub.listeners.set(data.stream, {
-        set: (text) => { box.textContent = visible(text) },
-        append: (text) => { box.append(visible(text)) },
+        set: (text) => put(state, box, text),
+        append: (text) => more(state, box, text),
         end: () => {
           hub.listeners.delete(data.stream)
           soon()
@@ -74,10 +98,11 @@ export default function (component) {
       })
     }
     soon()
-  } else if (!data.stream && box.textContent !== visible(data.text)) {
-    box.textContent = visible(data.text)
+  } else if (!data.stream ? turned || state.text !== data.text : turned) {
+    put(state, box, data.stream ? state.text : data.text)
   }
   return () => {
+    clearTimeout(state.timer)
     if (state.id) hub.listeners.delete(state.id)
     cells.delete(parentElement)
     soon()

@@ -11,9 +11,12 @@ from prompts.diff import Piece
 _HERE = Path(__file__).parent
 _OUTPUT = component(
     "promptstone_output",
-    html='<pre class="output" dir="auto" tabindex="0" role="region">\n</pre>',
+    html='<div class="output" dir="auto" tabindex="0" role="region"></div>',
     css=(_HERE / "output.css").read_text(encoding="utf-8"),
-    js=(_HERE / "output.js").read_text(encoding="utf-8"),
+    js="\n".join(
+        (_HERE / name).read_text(encoding="utf-8")
+        for name in ("visible.js", "markdown.js", "output.js")
+    ),
 )
 
 
@@ -24,15 +27,23 @@ def output(
     label: str,
     stream: str | None = None,
     on_end: Callable[[], None] | None = None,
+    markdown: bool = False,
 ) -> None:
     """Show `text`, or what the generation `stream` says from its start until `on_end`.
 
-    `label` names the region for screen readers.
+    `label` names the region for screen readers. `markdown` lays a subset of it out, as inert as
+    the text itself.
     """
     with st.container(key=key):
         _OUTPUT(
             key=f"{key}_output",
-            data={"text": text, "label": label, "stream": stream, "live": stream is not None},
+            data={
+                "text": text,
+                "label": label,
+                "stream": stream,
+                "live": stream is not None,
+                "markdown": markdown,
+            },
             on_ended_change=on_end or _nothing,
         )
 

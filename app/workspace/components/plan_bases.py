@@ -64,7 +64,7 @@ def _any_takes_passages(prompts: Sequence[str]) -> bool:
                 found.append(service.get(session, *split_ref(text)).content)
             except NotFound:
                 continue  # the plan says so in its own words
-    return any(INTO in renderer().variables(one.messages).used for one in found)
+    return any(INTO in renderer().variables_of(one).used for one in found)
 
 
 def _setting(text: str) -> tuple[str, Any]:

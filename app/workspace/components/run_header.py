@@ -15,10 +15,10 @@ from core.errors import PromptstoneError
 from core.names import split_ref
 from evalsets.labels import queues
 from evalsets.labels.queue_plan import DEFAULT_PAIRS, queue_for_run, queues_of_run
+from evalsets.labels.unlabeled import unlabeled_outputs
 from evalsets.models import Run
 from evalsets.runs import service as runs
 from evalsets.runs.report import run_row
-from evalsets.verdicts.labeled_arms import share_of_labels
 
 
 def progress(run_id: str) -> str:
@@ -114,8 +114,7 @@ def _to_label(session: Session, run: Run) -> int:
     if stages:
         done, total = queues.progress(session, stages[-1].id)
         return total - done
-    arms = share_of_labels(session, run.id)
-    return sum(min(arm.unlabeled, DEFAULT_PAIRS * run.repeats) for arm in arms)
+    return unlabeled_outputs(session, run, DEFAULT_PAIRS * run.repeats)
 
 
 def _label(run_id: str) -> None:

@@ -46,7 +46,7 @@ def _save(version: PromptPublic, key: str | None = None) -> None:
     if key is not None:
         copy.message = st.session_state.get(key, copy.message)
     try:
-        content = _complete(copy)
+        content = complete(copy)
         with access.writing() as session:
             saved = service.save_version(
                 session, copy.name, content, based_on=copy.based_on, message=copy.message
@@ -63,20 +63,17 @@ def _save(version: PromptPublic, key: str | None = None) -> None:
     access.saved(said, n=saved.version.version)
 
 
-def _complete(copy: Working) -> PromptContent:
+def complete(copy: Working) -> PromptContent:
     """The content with every variable that it reads declared; raises PromptstoneError."""
-    report = check_content(copy.checked())
+    content = copy.checked()
+    report = check_content(content)
     inputs = [
         variable.model_copy(update={"required": False})
-        if variable.name in report.optional and not _is_declared(copy, variable.name)
+        if variable.name in report.optional and variable not in content.inputs
         else variable
-        for variable in declared(copy.content, report.used)
+        for variable in declared(content.model_dump(mode="json"), report.used)
     ]
-    return copy.checked().model_copy(update={"inputs": tuple(inputs)})
-
-
-def _is_declared(copy: Working, name: str) -> bool:
-    return any(item["name"] == name for item in copy.content.get("inputs", []))
+    return content.model_copy(update={"inputs": tuple(inputs)})
 
 
 def conflict(version: PromptPublic) -> None:

@@ -33,7 +33,7 @@ def variables(release: ReleaseManifest) -> list[Variable]:
 
     Looks at the release's templates, so no session may be open.
     """
-    report = renderer().variables(release.prompt.content.messages)
+    report = renderer().variables_of(release.prompt.content)
     declared = {one.name: one for one in release.asked.inputs}
     filled = {release.thread}
     if release.retrieval is not None:

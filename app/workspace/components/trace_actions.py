@@ -5,7 +5,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import streamlit as st
 
-from app.workspace.components import access, case_adding, drawer, url, working
+from app.workspace.components import access, case_adding, drawer, scene_opening, url, working
 from app.workspace.strings import raw, t
 from core.errors import NotFound
 from prompts import service as prompts
@@ -25,6 +25,12 @@ def draw(found: TracePublic, manifest: ReleaseManifest | None) -> None:
     """The row of buttons under a call's name."""
     dark = found.content is None
     with st.container(horizontal=True, gap="xsmall", key="trace_actions"):
+        st.button(
+            t("traces.playground"), key="trace_play", icon=":material/view_column:",
+            type="tertiary", disabled=dark or manifest is None or not may_write(),
+            help=t("traces.not_kept") if dark else None,
+            on_click=partial(_replay, found.row.id, play=True),
+        )  # fmt: skip
         st.button(
             t("traces.replay"), key="trace_replay", icon=":material/edit_note:", type="tertiary",
             disabled=dark or manifest is None, help=t("traces.not_kept") if dark else None,
@@ -46,8 +52,11 @@ def _address(request_id: str) -> str:
     return urlunsplit((here.scheme, here.netloc, "/traces", f"sel={request_id}", ""))
 
 
-def _replay(request_id: str) -> None:
-    """Leave for the prompt version of a call's release, with its model and inputs."""
+def _replay(request_id: str, *, play: bool = False) -> None:
+    """Leave for the prompt version of a call's release, with its model and inputs.
+
+    `play`: in a comparison, else on the prompt's own page.
+    """
 
     def read(session) -> tuple[PromptPublic, ReleaseManifest, TracePublic]:
         found = get_trace(session, request_id)
@@ -67,6 +76,11 @@ def _replay(request_id: str) -> None:
     values = case_inputs(manifest, found.content.inputs, found.content.given)
     values.pop(MESSAGES, None)
     door = manifest.models[0]
+    if play:
+        with access.reading() as session:
+            column = scene_opening.as_asked(session, version, door.model.name, door.params)
+        scene_opening.open_columns([column], values)
+        return
     working.open_with(version, values, door.model.name, door.params)
     url.leave("prompts", id=version.name, v=version.version)
 

@@ -14,20 +14,23 @@ from app.workspace.components import (
     fields,
     numbers,
     output,
+    scene_opening,
     sources,
+    tool_turns,
     trial_base,
     url,
 )
 from app.workspace.components.plain import plain
-from app.workspace.components.working import Working, declared
+from app.workspace.components.working import Working
 from app.workspace.strings import raw, t
 from connectors import generate, service
 from connectors.models import Generation
 from connectors.prices import cost
 from connectors.service import ModelPublic
 from connectors.tokens import count_messages
-from connectors.wire import Usage
+from connectors.wire import ChatRequest, Usage
 from core.errors import PromptstoneError
+from prompts.going_on import going_on
 from prompts.template import RenderedPrompt, VariableReport, renderer
 from rag.answer import Source
 
@@ -39,7 +42,7 @@ def draw(copy: Working, report: VariableReport | None) -> None:
     model = _model(copy)
     if report is not None:
         trial_base.choose(copy, report)
-        used = [v for v in declared(copy.content, report.used) if v.name in report.used]
+        used = [v for v in copy.inputs(report.used) if v.name in report.used]
         filled = trial_base.INTO if copy.kb else None
         fields.values(copy, [v for v in used if v.name != filled])
     rendered = _estimate(copy, model)
@@ -67,9 +70,14 @@ def draw(copy: Working, report: VariableReport | None) -> None:
             t("prompts.save_case"), key="trial_case", on_click=url.put, kwargs={"do": "case"},
             icon=":material/add:", type="tertiary",
         )  # fmt: skip
+        st.button(
+            t("prompts.compare_production"), key="trial_compare", icon=":material/view_column:",
+            on_click=scene_opening.compare_with_production, args=(copy, model.name),
+            type="tertiary",
+        )  # fmt: skip
         if rendered is not None:
             with st.popover(t("prompts.get_code"), icon=":material/code:", type="tertiary"):
-                code.draw(model, rendered.messages, _params(copy, model), copy.content)
+                code.draw(model, _request(copy, model, rendered), key="trial_code")
 
 
 def _model(copy: Working) -> ModelPublic:
@@ -97,6 +105,16 @@ def _wanted(session: Session, copy: Working, names: Sequence[str]) -> str:
 
 def _params(copy: Working, model: ModelPublic) -> dict[str, Any]:
     return {**model.settings.params, **copy.content.get("options", {})}
+
+
+def _request(copy: Working, model: ModelPublic, rendered: RenderedPrompt) -> ChatRequest:
+    content = copy.checked()
+    return ChatRequest(
+        rendered.messages,
+        params=_params(copy, model),
+        schema=content.outputs,
+        tools=content.tools or None,
+    )
 
 
 class _Tried(NamedTuple):
@@ -159,6 +177,7 @@ def _run(copy: Working) -> None:
                 tools=content.tools or None,
                 prompt=copy.name,
                 version=copy.based_on,
+                goes_on=going_on(content.mocks),
             )
         copy.generation = here.generations.start(call)
         copy.sources = [one.row() for one in tried.sources]
@@ -187,6 +206,9 @@ def _answer(copy: Working, found: Generation) -> None:
     sources.draw(copy.kb, copy.sources, text)
     if running:
         return
+    tool_turns.draw(found, key="trial_tools", has_mocks=bool(copy.content.get("mocks")))
+    if found.state == "succeeded":
+        tool_turns.fits(text, copy.content.get("outputs"))
     if found.state in ("stopped", "interrupted"):
         st.caption(t(f"prompts.state_{found.state}"))
     if found.latency_ms is not None:

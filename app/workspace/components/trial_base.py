@@ -46,7 +46,7 @@ def choose(copy: Working, report: VariableReport) -> None:
 
 def filled(copy: Working, content: PromptContent, given: Mapping[str, Any]) -> Filled:
     """Typed values, with passages of the chosen base; raises Invalid, NotFound, Unavailable."""
-    fit = fitted(content, renderer().variables(content.messages), INTO) if copy.kb else None
+    fit = fitted(content, renderer().variables_of(content), INTO) if copy.kb else None
     if copy.kb is None or fit is None:
         return Filled(typed_inputs(content, given))
     values = typed_inputs(asked(content, INTO), given)

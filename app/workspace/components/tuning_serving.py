@@ -45,11 +45,16 @@ def certificate(job: JobPublic) -> Certificate | None:
 
 
 def parity(found: Certificate) -> str:
-    """20 held-out prompts: same tokens in 20, same greedy answer 19."""
-    return raw(
+    """20 held-out prompts: same tokens in 20, same greedy answer 19; what rounding explains."""
+    said = raw(
         "tuning.parity", n=numbers.count(found.prompts),
         same_in=numbers.count(found.token_ids_equal), same_out=numbers.count(found.answers_equal),
     )  # fmt: skip
+    return f"{said} {_ties(found)}".strip()
+
+
+def _ties(found: Certificate) -> str:
+    return raw("tuning.parity_ties", n=numbers.count(found.near_ties)) if found.near_ties else ""
 
 
 def differences(found: Certificate) -> None:
@@ -59,14 +64,18 @@ def differences(found: Certificate) -> None:
     rows = [
         {
             "prompt": numbers.count(one.prompt + 1), "where": raw(f"tuning.where_{one.where}"),
-            "token": numbers.count(one.token + 1), "trainer": visible(one.trainer),
-            "server": visible(one.server),
+            "token": numbers.count(one.token + 1), "margin": _margin(one.margin),
+            "trainer": visible(one.trainer), "server": visible(one.server),
         }
         for one in found.differences
     ]  # fmt: skip
-    columns = ("prompt", "where", "token", "trainer", "server")
+    columns = ("prompt", "where", "token", "margin", "trainer", "server")
     headings = {column: raw(f"tuning.parity_{column}") for column in columns}
     table.still(rows, headings, alt=raw("tuning.parity_differences"))
+
+
+def _margin(nats: float | None) -> str:
+    return numbers.MISSING if nats is None else f"{nats:.2f}"
 
 
 def proof_state(job: JobPublic) -> str | None:

@@ -75,6 +75,25 @@ def choice(
     return current
 
 
+def select(
+    page: str,
+    name: str,
+    options: Sequence[str],
+    label: str,
+    shown: Callable[[str], str] = str,
+    *,
+    clears: Sequence[str] = (),
+) -> str:
+    """One of many options, kept in the address as it is; `label` must be safe for Markdown."""
+    key, current = f"{page}_{name}", get(name)
+    st.session_state[key] = current if current in options else options[0]
+
+    def changed() -> None:
+        put(**{name: st.session_state[key]}, **dict.fromkeys(clears))
+
+    return st.selectbox(label, options, key=key, on_change=changed, format_func=shown, width=320)
+
+
 def drawer() -> str | None:
     """The drawer that is open."""
     return get("do")

@@ -8,12 +8,14 @@ from typing import Any
 import streamlit as st
 
 from app.workspace.components import access
+from app.workspace.components.composing import composed
 from core import drafts
 from core.errors import Invalid
 from prompts import service
 from prompts.content import PromptContent, Variable
 from prompts.models import PromptDraft, PromptPublic
 
+_THREAD_NAMES = ("history", *(f"history_{n}" for n in range(2, 1_000)))
 TRY = "prompt.try"
 """Kind of the draft that keeps the values one tries a prompt with, and its last answer."""
 
@@ -74,6 +76,16 @@ class Working:
         self.ids.append(max(self.ids, default=0) + 1)
         self.keep()
 
+    def add_thread(self) -> None:
+        """A place at which a list of messages is put in, and the input that holds them."""
+        names = {str(item.get("name")) for item in self.content.get("inputs", [])}
+        name = next(one for one in _THREAD_NAMES if one not in names)
+        declared_too = {"name": name, "kind": "thread", "required": False}
+        self.content["inputs"] = [*self.content.get("inputs", []), declared_too]
+        self.messages.append({"role": "user", "content": f"{{{{ {name} }}}}"})
+        self.ids.append(max(self.ids, default=0) + 1)
+        self.keep()
+
     def remove(self, place: int) -> None:
         del self.messages[place], self.ids[place]
         self.keep()
@@ -92,11 +104,25 @@ class Working:
         self.keep()
 
     def checked(self) -> PromptContent:
-        """The content as a version would hold it; raises Invalid with the first fault."""
-        try:
-            return PromptContent.model_validate(self.content)
-        except ValueError as error:
-            raise Invalid(f"This prompt cannot be used yet: {_first_fault(error)}.") from None
+        """The content as a version would hold it; raises Invalid with the first fault.
+
+        What is typed includes snippets as they are now, a stored version as it pinned them.
+        """
+        found = checked(self.content)
+        typed = self.is_draft or not found.includes
+        return composed(self.name, found) if typed else found
+
+    def inputs(self, used: tuple[str, ...]) -> list[Variable]:
+        """The variables, those too that an included snippet declares; see `declared`."""
+        return declared(self.checked().model_dump(mode="json"), used)
+
+
+def checked(content: Mapping[str, Any]) -> PromptContent:
+    """A content as a version would hold it; raises Invalid with the first fault."""
+    try:
+        return PromptContent.model_validate(content)
+    except ValueError as error:
+        raise Invalid(f"This prompt cannot be used yet: {_first_fault(error)}.") from None
 
 
 def _first_fault(error: ValueError) -> str:

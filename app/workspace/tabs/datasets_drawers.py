@@ -10,7 +10,7 @@ import streamlit as st
 from app.workspace.components import access, column_names, drawer, numbers, table, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
-from app.workspace.tabs import datasets_edit, datasets_training_drawer
+from app.workspace.tabs import datasets_edit, datasets_generate, datasets_training_drawer
 from core.errors import PromptstoneError
 from core.names import slug
 from evalsets.datasets import edits as dataset_edits
@@ -34,6 +34,7 @@ def more() -> dict[str, Callable[[], None]]:
     """What the More menu of a data set offers, by string key."""
     return {
         "datasets.edit": datasets_edit.begin,
+        "datasets.generate": partial(url.open_drawer, "generate"),
         "datasets.new_version": partial(url.open_drawer, "file"),
         "datasets.export": partial(url.open_drawer, "export"),
     }
@@ -45,6 +46,7 @@ def draw(name: str | None) -> None:
     bodies["training"] = lambda: datasets_training_drawer.body(name)
     if name is not None:
         bodies["export"] = lambda: _export(name)
+        bodies["generate"] = lambda: datasets_generate.body(name)
         bodies["cases"] = lambda: datasets_edit.drawer_body(name)
     which = url.drawer()
     if which in bodies:

@@ -2,8 +2,7 @@
 
 import streamlit as st
 
-from app.workspace.components import access, output, table, url
-from app.workspace.components.plain import plain
+from app.workspace.components import access, content_diff, url
 from app.workspace.strings import raw, t
 from prompts import service
 from prompts.diff import diff
@@ -25,23 +24,7 @@ def draw(version: PromptPublic) -> None:
         after = _pick("b", numbers, notes, numbers[0])
     with access.reading() as session:
         old, new = (service.get(session, version.name, ref).content for ref in (before, after))
-    found = diff(old, new)
-    if not found.changed:
-        st.caption(t("prompts.no_change"))
-    for place, message in enumerate(found.messages):
-        role = message.after or message.before or ""
-        state = "added" if message.before is None else "removed" if message.after is None else None
-        said = f" · {raw(f'prompts.message_{state}')}" if state else ""
-        st.caption(plain(f"{role}{said}"))
-        output.compared(message.pieces, key=f"diff_{place}", label=raw("prompts.tab_diff"))
-    if found.settings:
-        st.subheader(t("prompts.settings"), anchor=False)
-        columns = ("part", "name", "before", "after")
-        table.still(
-            [setting._asdict() for setting in found.settings],
-            {c: raw(f"columns.{c}") for c in columns},
-            alt=raw("prompts.settings"),
-        )
+    content_diff.draw(diff(old, new), "prompts")
 
 
 def _pick(name: str, numbers: list[int], notes: dict[int, str], default: int) -> int:

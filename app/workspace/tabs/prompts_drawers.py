@@ -6,17 +6,17 @@ from functools import partial
 import streamlit as st
 
 from app.workspace.components import access, case_adding, drawer, url
-from app.workspace.components.plain import plain
 from app.workspace.components.working import working
 from app.workspace.strings import raw, t
-from core.errors import PromptstoneError
+from app.workspace.tabs import prompts_describe, prompts_import
 from evalsets.datasets import service as datasets
+from evalsets.foreign.promptfoo.export import export_promptfoo
 from prompts import service
-from prompts.checks import check_content
 from prompts.content import MessageTemplate, PromptContent
 from prompts.export import Format, export
-from prompts.files import ParsedPrompt, parse_prompt_file
 from prompts.models import PromptPublic
+
+_WIDTH = {"import": 620, "describe": 620}
 
 
 def more(version: PromptPublic) -> dict[str, Callable[[], None]]:
@@ -38,7 +38,7 @@ def draw(name: str | None) -> None:
     """The drawer that the address names."""
     which = url.drawer()
     if name is None:
-        bodies = {"new": _new, "import": _import}
+        bodies = {"new": _new, "import": prompts_import.body, "describe": prompts_describe.body}
     else:
         bodies = {
             "alias": lambda: _alias(name),
@@ -48,7 +48,7 @@ def draw(name: str | None) -> None:
             "case": lambda: _case(name),
         }
     if which in bodies:
-        drawer.drawer(t(f"prompts.drawer_{which}"), bodies[which])
+        drawer.drawer(t(f"prompts.drawer_{which}"), bodies[which], width=_WIDTH.get(which, 460))
 
 
 def _new() -> None:
@@ -63,38 +63,11 @@ def _new() -> None:
         made = drawer.submit("prompts.create", make)
     if made is not None:
         drawer.done(id=made.version.name)
-    st.button(t("prompts.import"), on_click=url.open_drawer, args=("import",), type="tertiary")
-
-
-def _import() -> None:
-    files = st.file_uploader(
-        t("prompts.files"), type=["prompty", "txt", "md", "jinja", "j2"], max_upload_size=5,
-        accept_multiple_files=True,
-    )  # fmt: skip
-    parsed: list[ParsedPrompt] = []
-    for file in files or []:
-        try:
-            one = parse_prompt_file(file.name, file.getvalue())
-            check_content(one.content)
-        except PromptstoneError as error:
-            st.error(f"{plain(file.name)}: {plain(error.message)}")
-            continue
-        parsed.append(one)
-        st.text(raw("prompts.import_row", name=one.name, n=len(one.content.messages)))
-        for note in one.notices:
-            st.caption(plain(note))
-    with drawer.form("prompt_import"):
-        made = drawer.submit("prompts.import_these", lambda s: [_push(s, one) for one in parsed])
-    if made:
-        drawer.done(id=made[-1])
-
-
-def _push(session, one: ParsedPrompt) -> str:
-    pushed = service.push(
-        session, one.name, one.content, message=raw("prompts.imported"),
-        description=one.description, tags=one.tags, title=one.title,
-    )  # fmt: skip
-    return pushed.version.name
+    for other in ("describe", "import"):
+        st.button(
+            t(f"prompts.{other}"), on_click=url.open_drawer, args=(other,), type="tertiary",
+            key=f"new_{other}",
+        )  # fmt: skip
 
 
 def _alias(name: str) -> None:
@@ -152,6 +125,11 @@ def _export(name: str) -> None:
             file_name=f"{stem}.{ending}", mime="text/plain", icon=":material/download:",
             on_click="ignore", key=f"export_{form}",
         )  # fmt: skip
+    st.download_button(
+        t("prompts.download", form="promptfoo"), data=lambda: export_promptfoo([version]).text,
+        file_name=f"{stem}.promptfoo.yaml", mime="text/plain", icon=":material/download:",
+        on_click="ignore", key="export_promptfoo",
+    )  # fmt: skip
     st.code(export(version, "prompty"), language=None, wrap_lines=True, height=360)
 
 

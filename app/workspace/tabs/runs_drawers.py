@@ -7,7 +7,7 @@ from functools import partial
 import streamlit as st
 
 from app.server import context
-from app.workspace.components import access, cell_actions, drawer, exports, numbers, url
+from app.workspace.components import access, cell_actions, drawer, exports, judges, numbers, url
 from app.workspace.strings import raw, t
 from app.workspace.tabs import runs_app
 from evalsets.labels.importing import import_labels
@@ -25,7 +25,8 @@ def more(run: Run) -> dict[str, Callable[[], None]]:
         "runs.export": partial(url.open_drawer, "export"),
         "runs.labels_import": partial(url.open_drawer, "labels"),
     }
-    if run.status in ("paused", "queued", "running") and not run.imported:
+    judged = run.manifest.get("judge_budget") and run.status == "completed"
+    if (run.status in ("paused", "queued", "running") and not run.imported) or judged:
         offered["runs.raise_budget"] = partial(url.open_drawer, "budget")
     return offered
 
@@ -50,11 +51,24 @@ def _budget(run_id: str) -> None:
         run = runs.get_run(session, run_id)
     with drawer.form("run_budget"):
         st.text(raw("runs.budget_now", spent=numbers.money(run.cost)))
-        total = st.number_input(t("runs.new_budget"), 0.0, None, float(run.budget or 0) * 2 or 1.0)
+        judged = run.manifest.get("judge_budget")
+        if judged is None or run.budget is not None:
+            now = float(run.budget or 0) * 2 or 1.0
+            total: float | None = st.number_input(t("runs.new_budget"), 0.0, None, now)
+        else:
+            total = None
+        if judged is not None:
+            st.text(raw("runs.judges_spent", spent=numbers.money(run.judge_cost)))
+            more = judges.budget(float(judged) * 2)
+        else:
+            more = None
 
         def resume() -> str:
-            budget = Decimal(str(total))
-            return runs.resume(context.current().database, access.actor(), run_id, budget)
+            budget = None if total is None else Decimal(str(total))
+            here = context.current().database
+            if budget == run.budget:
+                budget = None
+            return runs.resume(here, access.actor(), run_id, budget, more)
 
         resumed = drawer.submit_outside("runs.resume_with_budget", resume)
     if resumed is not None:

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import streamlit as st
 
+from app.telling import findings
+from app.telling.points import Point, Priced, pareto
 from app.workspace.components import (
     access,
     cells,
@@ -11,6 +13,7 @@ from app.workspace.components import (
     judge_agreement,
     live,
     numbers,
+    steadiness,
     table,
 )
 from app.workspace.strings import raw, t
@@ -38,6 +41,7 @@ def _arms(run_id: str) -> bool:
     table.still(rows, headers | {f"score_{n}": n for n in evaluators}, alt=raw("runs.arms_alt"))
     judge_agreement.lines(run_id)
     _charts(arms, points)
+    steadiness.draw(run)
     return run.status in ("queued", "running")
 
 
@@ -76,24 +80,46 @@ def _charts(arms: Sequence[ArmReport], points: Sequence[Mapping[str, object]]) -
     with left:
         if known:
             st.caption(t("verdict.chart_shares"))
-            charts.shares(known, names, "; ".join(point.text for point in known))
-        priced = [
-            {"arm": a.arm, "cost": float(a.cost) / a.succeeded, "share": a.labels.share}
-            for a in arms
-            if a.cost and a.labels.share is not None and a.succeeded
-        ]
-        if len(priced) > 1:
-            st.caption(t("runs.chart_cost"))
-            charts.cost_quality(priced, names, raw("runs.chart_cost"))
+            charts.shares(known, names, findings.shares(raw, known))
+        _cost(arms, names)
     with right:
         if points:
+            told = findings.latency(raw, arms)
             st.caption(t("runs.chart_latency"))
-            charts.latency(points, names, raw("runs.chart_latency"))
+            charts.latency(points, names, told)
+            st.text(told)
 
 
-def _point(arm: ArmReport) -> charts.Point:
+def _point(arm: ArmReport) -> Point:
     labels = arm.labels
     assert labels.share is not None
     assert labels.ci95 is not None
     text = charts.share_text(arm.arm, labels.share, labels.ci95, labels.good + labels.bad)
-    return charts.Point(arm.arm, labels.share, labels.ci95.low, labels.ci95.high, text)
+    return Point(arm.arm, labels.share, labels.ci95.low, labels.ci95.high, text)
+
+
+def _cost(arms: Sequence[ArmReport], names: Sequence[str]) -> None:
+    """The scatter and its numbers; by labels."""
+    priced = [
+        Priced(a.arm, float(a.cost) / a.succeeded, a.labels.share, *a.labels.ci95)
+        for a in arms
+        if a.cost and a.labels.share is not None and a.labels.ci95 is not None and a.succeeded
+    ]
+    if len(priced) < 2:
+        return
+    best = pareto(priced)
+    told = findings.cost(raw, priced, best)
+    st.caption(t("runs.chart_cost"))
+    charts.cost_quality(priced, names, told)
+    st.text(told)
+    rows = [
+        {
+            "arm": one.arm,
+            "cost_each": numbers.money(f"{one.cost:.10f}"),
+            "share": f"{numbers.percent(one.share)} ({one.low * 100:.0f}–{one.high * 100:.0f})",
+            "front": "✓" if one in best else numbers.MISSING,
+        }
+        for one in priced
+    ]
+    columns = ("arm", "cost_each", "share", "front")
+    table.still(rows, {c: raw(f"columns.{c}") for c in columns}, alt=told)

@@ -1,6 +1,7 @@
 """The drawer that plans a run: what it will ask, what it costs, and only then Start."""
 
 from decimal import Decimal
+from typing import get_args
 
 import streamlit as st
 from pydantic import ValidationError
@@ -11,6 +12,7 @@ from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.clock import new_id
 from core.errors import PromptstoneError
+from evalsets.files.cases import Split
 from evalsets.runs import service as runs
 from evalsets.runs.plan import Plan
 from serving.as_model import freeze_apps
@@ -45,6 +47,7 @@ def _body() -> None:
     reading_from = st.container()
     place = offered.datasets.index(offered.proposed_dataset) if offered.proposed_dataset else None
     dataset = st.selectbox(t("runs.dataset"), offered.datasets, index=place, key="plan_dataset")
+    split = _split()
     mapping = st.multiselect(
         t("runs.mapping"), [], key="plan_mapping", accept_new_options=True,
         help=t("runs.mapping_help"), placeholder=raw("runs.mapping_same"),
@@ -55,7 +58,9 @@ def _body() -> None:
     )  # fmt: skip
     judge = judges.fields(offered.models, models) if choices.NEW_JUDGE in evaluators else None
     left, middle, right = st.columns(3)
-    repeats = left.number_input(t("runs.repeats"), 1, 100, 1, key="plan_repeats")
+    asked = url.get("repeats") or ""
+    often = min(max(int(asked), 1), 100) if asked.isdecimal() else 1
+    repeats = left.number_input(t("runs.repeats"), 1, 100, often, key="plan_repeats")
     limit = middle.number_input(
         t("runs.limit"), 1, 1_000_000, None, key="plan_limit", placeholder=raw("table.all")
     )
@@ -63,13 +68,14 @@ def _body() -> None:
         t("runs.budget"), 0.0, None, offered.budget, step=0.5, key="plan_budget",
         placeholder=raw("runs.no_budget"),
     )  # fmt: skip
+    saved = choices.saved_evaluators() | ({choices.NEW_JUDGE: judge} if judge else {})
+    judge_budget = judges.budget() if judges.among(evaluators, saved) else None
     if not (dataset and ((prompts and models) or (apps and not prompts))):
         st.caption(t("runs.plan_incomplete"))
         return
     if choices.NEW_JUDGE in evaluators and judge is None:
         st.caption(t("runs.judge_incomplete"))
         return
-    saved = choices.saved_evaluators() | ({choices.NEW_JUDGE: judge} if judge else {})
     try:
         with reading_from:
             reading = plan_bases.draw(prompts)
@@ -78,11 +84,13 @@ def _body() -> None:
             models=tuple(models) if prompts else (),
             apps=tuple(apps),
             dataset=dataset,
+            split=split,
             **reading._asdict(),
             repeats=repeats,
             limit=limit,
             mapping=tuple(mapping),
             budget=None if not budget else Decimal(str(budget)),
+            judge_budget=judge_budget,
             evaluators=tuple(choices.evaluator(name, saved) for name in evaluators),
             idempotency_key=st.session_state[FORM],
         )
@@ -102,6 +110,15 @@ def _apps(offered: choices.Choices) -> list[str]:
     return st.multiselect(
         t("runs.apps"), offered.apps, default=offered.proposed_apps, key="plan_apps",
         accept_new_options=True, help=t("runs.apps_help"), placeholder=raw("runs.choose"),
+    )  # fmt: skip
+
+
+def _split() -> str | None:
+    """The part of the cases that is asked; the address may propose one."""
+    asked, parts = url.get("split"), [*get_args(Split)]
+    return st.selectbox(
+        t("runs.split"), parts, index=parts.index(asked) if asked in parts else None,
+        key="plan_split", placeholder=raw("table.all"),
     )  # fmt: skip
 
 

@@ -2,20 +2,32 @@
 
 import streamlit as st
 
-from app.workspace.components import access, attention, charts, numbers, sentences, table, url
+from app.telling import findings
+from app.telling.points import Point
+from app.workspace.components import (
+    access,
+    attention,
+    charts,
+    corrected,
+    deciding,
+    numbers,
+    sentences,
+    slices,
+    table,
+    url,
+)
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from app.workspace.tabs import runs_app
-from evalsets.labels.state import label_state
-from evalsets.runs.cells import load_cells
 from evalsets.runs.manifest import Manifest
 from evalsets.runs.service import get_run
 from evalsets.statistics.comparison import Comparison
 from evalsets.statistics.words import MOST_EXTENSIONS, Word
 from evalsets.verdicts import service as verdicts
-from evalsets.verdicts.labeled_arms import what_decides
 from evalsets.verdicts.looks import LABEL
 from evalsets.verdicts.service import RunVerdict
+
+_PAIR = ("pair", "way", "against")
 
 
 def draw(run_id: str) -> None:
@@ -29,35 +41,25 @@ def draw(run_id: str) -> None:
         attention.example_run(run_id)
         _charts(read)
         _table(read)
-        if read.by == LABEL:
-            _decides(run_id, read)
+        corrected.position(read.position, read.unscored_pairs)
+        corrected.draw(read.corrected)
+        _explain(run_id, read)
 
 
 def _read(run_id: str) -> RunVerdict:
     with access.reading() as session:
         manifest = Manifest.model_validate(get_run(session, run_id).manifest)
     arms = [arm.name for arm in manifest.arms]
-    figures = [LABEL, *(one.name for one in manifest.evaluators)]
+    figures = [LABEL, *(one.name for one in manifest.evaluators if not one.spec.get("turned"))]
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        base = _select("base", arms, t("verdict.baseline"), str)
-        by = _select("by", figures, t("verdict.by"), _figure)
+        base = url.select("verdict", "base", arms, t("verdict.baseline"), clears=_PAIR)
+        by = url.select("verdict", "by", figures, t("verdict.by"), _figure, clears=_PAIR)
     with access.reading() as session:
         return verdicts.verdict(session, run_id, baseline=base if url.get("base") else None, by=by)
 
 
 def _figure(name: str) -> str:
     return raw("verdict.labels") if name == LABEL else name
-
-
-def _select(name: str, options: list[str], label: str, shown) -> str:
-    key = f"verdict_{name}"
-    current = url.get(name)
-    st.session_state[key] = current if current in options else options[0]
-
-    def changed() -> None:
-        url.put(**{name: st.session_state[key]})
-
-    return st.selectbox(label, options, key=key, on_change=changed, format_func=shown, width=320)
 
 
 def _say(run_id: str, read: RunVerdict, comparison: Comparison) -> None:
@@ -108,32 +110,33 @@ def _charts(read: RunVerdict) -> None:
     with left:
         st.caption(t("verdict.chart_shares"))
         points = [
-            charts.Point(
+            Point(
                 a.arm, a.share, a.ci95.low, a.ci95.high,
                 charts.share_text(a.arm, a.share, a.ci95, a.n),
             )
             for a in read.arms
-            if a.share is not None and a.ci95 is not None
+            if a.share is not None and a.ci95 is not None and 0 <= a.ci95.low <= a.ci95.high <= 1
         ]  # fmt: skip
-        charts.shares(points, arms, "; ".join(point.text for point in points))
+        if points:
+            charts.shares(points, arms, findings.shares(raw, points))
     with right:
         st.caption(t("verdict.chart_differences", baseline=read.baseline))
         points = [
-            charts.Point(
+            Point(
                 c.candidate, c.difference, c.difference_ci95.low, c.difference_ci95.high,
                 f"{c.candidate}   {numbers.difference(c.difference, c.difference_ci95)}",
             )
             for c in read.comparisons
-            if c.difference is not None and c.difference_ci95 is not None
+            if c.need is not None and c.difference is not None and c.difference_ci95 is not None
         ]  # fmt: skip
-        charts.differences(points, arms, "; ".join(point.text for point in points))
+        charts.differences(points, arms, findings.differences(raw, read.comparisons))
 
 
 def _table(read: RunVerdict) -> None:
     rows = [
         {
             "arm": arm.arm,
-            "share": numbers.share(arm.share, arm.ci95, arm.n),
+            "share": numbers.arm_share(arm),
             "good": numbers.MISSING if arm.good is None else arm.good,
             "skipped": arm.counts.skipped,
             "unlabeled": arm.counts.unlabeled,
@@ -148,7 +151,7 @@ def _table(read: RunVerdict) -> None:
     rows = [
         {
             "arm": f"{one.candidate} – {one.baseline}",
-            "difference": numbers.difference(one.difference, one.difference_ci95),
+            "difference": numbers.gap(one),
             "p": numbers.p_value(one.p_adjusted),
             "pairs": one.n_pairs,
             "only_candidate": _count(one.only_candidate),
@@ -170,23 +173,15 @@ def _count(value: float | None) -> str:
     return numbers.MISSING if value is None else f"{value:g}"
 
 
-def _decides(run_id: str, read: RunVerdict) -> None:
-    with access.reading() as session:
-        cells = load_cells(session, run_id)
-        states = label_state(session, run_id).states()
-    rows = []
-    for one in read.comparisons:
-        places = (cells.arm_position(one.baseline), cells.arm_position(one.candidate))
-        for pair in what_decides(cells, states, *places)[:25]:
-            better = one.candidate if pair.candidate_better else one.baseline
-            cell = pair.candidate_cell if pair.candidate_better else pair.baseline_cell
-            rows.append({"case": pair.case_id, "better": better, "cell": cell})
-    if not rows:
+def _explain(run_id: str, read: RunVerdict) -> None:
+    found = deciding.explained(run_id, read)
+    if found is None or not read.comparisons:
         return
-    st.subheader(t("verdict.decides"), anchor=False)
-    st.caption(t("verdict.decides_why"))
-    table.catalogue(
-        "decides", rows, {c: raw(f"columns.{c}") for c in ("case", "better")},
-        alt=raw("verdict.decides"),
-        opens=lambda row: url.replace(id=run_id, tab="cases", sel=row["cell"]),
-    )  # fmt: skip
+    cells, values = found
+
+    @st.fragment
+    def shown() -> None:
+        deciding.draw(cells, values, read)
+
+    slices.draw(cells, values)
+    shown()

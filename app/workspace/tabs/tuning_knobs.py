@@ -9,7 +9,7 @@ from app.workspace.strings import raw, t
 from core.errors import Invalid
 from tuning.data.checkup import Checkup
 from tuning.knobs import derive, reasons
-from tuning.request import Asked, settings_of
+from tuning.request import Asked, params_of, settings_of
 
 _WITH_RANK = ("lora", "dora")
 
@@ -29,8 +29,11 @@ _KNOBS: dict[str, _Field] = {
 }  # fmt: skip
 
 
-def draw(method: str, adapter: str, found: Checkup | None) -> Asked:
-    """The knobs that are set; the others show what follows from the rows. Raises Invalid."""
+def draw(method: str, adapter: str, found: Checkup | None, params: str) -> Asked:
+    """The knobs that are set; the others show what follows from the rows. Raises Invalid.
+
+    `params` are lines of settings that have no field here.
+    """
     usual = settings_of(method, adapter, {})
     derived: dict[str, Any] = {}
     why: dict[str, str] = {}
@@ -50,7 +53,11 @@ def draw(method: str, adapter: str, found: Checkup | None) -> Asked:
                 given[name] = value
     if "steps" in given and "epochs" in given:
         raise Invalid(raw("tuning.steps_or_epochs"))
-    return settings_of(method, adapter, given)
+    rest = params_of(params)
+    twice = sorted(given.keys() & rest.keys())
+    if twice:
+        raise Invalid(raw("tuning.set_twice", name=twice[0]))
+    return settings_of(method, adapter, {**given, **rest})
 
 
 def _knob(column: Any, name: str, derived: float | None, why: str | None) -> float | None:

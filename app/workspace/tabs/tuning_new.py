@@ -10,7 +10,7 @@ from app.server import row_checks, training_starts
 from app.workspace.components import access, drawer, live, model_faces, tuning, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
-from app.workspace.tabs import tuning_knobs, tuning_plan
+from app.workspace.tabs import tuning_knobs, tuning_more, tuning_plan
 from core.errors import Invalid, PromptstoneError
 from core.names import check_name, split_ref
 from evalsets.datasets import service as datasets
@@ -25,7 +25,7 @@ _MOST = 500
 
 
 class _Fields(NamedTuple):
-    """What was chosen; `bases` are those that were offered."""
+    """What was chosen; `bases` and `refs` (of rows) are those that were offered."""
 
     version: DatasetPublic
     kind: RowKind
@@ -33,6 +33,7 @@ class _Fields(NamedTuple):
     bases: Sequence[str]
     method: str
     adapter: str
+    refs: Sequence[str]
 
 
 def body() -> None:
@@ -85,7 +86,7 @@ def _form(refused: str | None) -> None:
         t("tuning.adapter"), ADAPTERS, key="tuning_adapter",
         format_func=lambda code: raw(f"tuning.adapter_{code}"),
     )  # fmt: skip
-    fields = _Fields(version, kind, str(base), bases, method, adapter)
+    fields = _Fields(version, kind, str(base), bases, method, adapter, refs)
     alive = _check(version, kind).lives
     # A whole page that is drawn anew would take away what is being typed into a drawer.
     live.quietly(partial(_rest, fields, refused), alive=alive)
@@ -95,7 +96,9 @@ def _rest(fields: _Fields, refused: str | None) -> None:
     """Knobs, what will happen, and the button; drawn again while the rows are looked through."""
     check = _check(fields.version, fields.kind)
     try:
-        asked = tuning_knobs.draw(fields.method, fields.adapter, check.found)
+        data = fields.version.ref
+        more = tuning_more.draw(fields.refs, data)
+        asked = tuning_knobs.draw(fields.method, fields.adapter, check.found, more.params)
         planned = tuning_plan.draw(fields.version, fields.base, fields.bases, asked, check)
     except PromptstoneError as error:
         st.error(plain(error.message), icon=":material/error:")
@@ -107,8 +110,10 @@ def _rest(fields: _Fields, refused: str | None) -> None:
         disabled=planned is None,
     )  # fmt: skip
     if pressed and planned is not None:
-        name, data = tuning.typed("tuning_name"), fields.version.ref
-        request = TuneRequest(name, fields.base, data, None, *asked, skip_bad=planned.skip_bad)
+        request = TuneRequest(
+            tuning.typed("tuning_name"), fields.base, data, more.evaluation, *asked,
+            skip_bad=planned.skip_bad, gpu=more.gpu, gpus=more.gpus, memory=more.memory,
+        )  # fmt: skip
         _start(request, fields.base in fields.bases)
 
 

@@ -1,0 +1,191 @@
+"""Asking the columns of a scene: all or one, each on its own, and never the same press twice."""
+
+import random
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from sqlmodel import Session, col, select
+
+from app.server import context
+from app.workspace.components import access
+from app.workspace.components.scene_copy import SceneCopy
+from app.workspace.components.scene_readying import Drawn, Readied, attempt, given, variables
+from connectors import generate
+from connectors.generate import Call
+from connectors.models import Generation
+from core.errors import PromptstoneError
+from prompts import scenes
+from prompts.going_on import going_on
+from prompts.scene import Blind, Column, SceneState
+
+Answers = Mapping[str, Generation]
+"""The calls of a scene's columns, by id."""
+
+
+def answers(session: Session, state: SceneState) -> dict[str, Generation]:
+    """The calls that the columns name."""
+    ids = [one for column in state.columns for one in column.answers]
+    rows = session.exec(select(Generation).where(col(Generation.id).in_(ids)))
+    return {row.id: row for row in rows}
+
+
+def running(column: Column, found: Answers) -> list[str]:
+    """The calls of a column that have not ended."""
+    return [one for one in column.answers if one in found and found[one].state == "sent"]
+
+
+def may_ask() -> bool:
+    """Viewers look only."""
+    return access.role() != "viewer"
+
+
+def ask_all(copy: SceneCopy, drawn: Drawn, turn: int) -> None:
+    """Ask every column, unless a press of the same drawing did so already."""
+    state = copy.mine
+    if state.turn != turn or _is_running(state):
+        return
+    blind = Blind(seed=random.getrandbits(48)) if state.blind else None
+    fresh = state.replaced(turn=turn + 1, round=blind)
+    _submit(copy, fresh, {one.id: (0,) * fresh.repeats for one in state.columns}, drawn)
+
+
+def ask_again(copy: SceneCopy, drawn: Drawn, turns: Mapping[str, int]) -> None:
+    """Ask columns anew, by the turn that was drawn: what failed of them, or all of it."""
+    state = copy.mine
+    with access.reading() as session:
+        found = answers(session, state)
+    places: dict[str, tuple[int, ...]] = {}
+    for column in state.columns:
+        if turns.get(column.id) != column.turn or running(column, found):
+            continue
+        failed = [n for n, one in enumerate(column.answers) if _failed(found.get(one))]
+        kept = [column.answers[n] if n not in failed else "" for n in range(len(column.answers))]
+        if not failed:
+            kept = [""] * state.repeats
+        places[column.id] = tuple(0 if one == "" else 1 for one in kept)
+    if places:
+        _submit(copy, state, places, drawn)
+
+
+def _failed(row: Generation | None) -> bool:
+    return row is None or row.state in ("failed", "interrupted", "stopped")
+
+
+def _is_running(state: SceneState) -> bool:
+    live = context.current().generations
+    return any(live.text(one) is not None for column in state.columns for one in column.answers)
+
+
+def _submit(
+    copy: SceneCopy,
+    state: SceneState,
+    places: Mapping[str, Sequence[int]],
+    drawn: Drawn,
+) -> None:
+    """Store the calls with the state that names them, then begin them.
+
+    `places` gives, for each column that is asked, one entry a repeat: 0 asks it, 1 keeps the
+    answer that stands there.
+    """
+    if not may_ask():
+        return
+    if drawn.state == copy.mine:
+        values, known = drawn.values, drawn.readied
+    else:
+        values, known = given(state, variables(state)), dict[str, Readied]()
+    if state.round is not None and not state.round.votes:
+        state = state.replaced(round=state.round.model_copy(update={"inputs": values}))
+    readies = {
+        column.id: known.get(column.id) or attempt(column, values, drawn.models)
+        for column in state.columns
+        if column.id in places
+    }
+    prepared = _prepared(state, readies)
+    begun: list[tuple[str, Call]] = []
+    try:
+        with access.writing() as session:
+            for column_id, ready in prepared.items():
+                state = _recorded(session, state, column_id, ready, places[column_id], begun)
+            saved = scenes.save(session, copy.stored.id, state, revision=copy.stored.revision)
+    except PromptstoneError as error:
+        copy.failed(error)
+        return
+    copy.saved(saved)
+    for generation_id, call in begun:
+        context.current().generations.begin(generation_id, call)
+
+
+class _Prepared(NamedTuple):
+    """A column's call, or why it cannot be asked."""
+
+    call: Call | None
+    hash: str | None = None
+    refused: str | None = None
+
+
+def _prepared(
+    state: SceneState, readies: Mapping[str, Readied | PromptstoneError]
+) -> dict[str, _Prepared]:
+    found: dict[str, _Prepared] = {}
+    with access.reading() as session:
+        for column in state.columns:
+            ready = readies.get(column.id)
+            if isinstance(ready, PromptstoneError):
+                found[column.id] = _Prepared(None, refused=ready.message)
+            elif ready is not None:
+                found[column.id] = _with_target(session, column, ready)
+    return found
+
+
+def _with_target(session: Session, column: Column, ready: Readied) -> _Prepared:
+    asked = ready.request
+    try:
+        call = generate.prepare(
+            session,
+            access.actor(),
+            column.model or "",
+            asked.messages,
+            context.current().settings.key_path,
+            params=asked.params,
+            schema=asked.schema,
+            tools=asked.tools,
+            prompt=column.prompt,
+            version=None if column.changed else column.version,
+            goes_on=going_on(ready.content.mocks),
+        )
+    except PromptstoneError as error:
+        return _Prepared(None, refused=error.message)
+    return _Prepared(call, ready.hash(column.model))
+
+
+def _recorded(
+    session: Session,
+    state: SceneState,
+    column_id: str,
+    ready: _Prepared,
+    places: Sequence[int],
+    begun: list[tuple[str, Call]],
+) -> SceneState:
+    """The state with a column's fresh calls, whose rows are written."""
+    column = state.column(column_id)
+    assert column is not None
+    ids: list[str] = []
+    for place, kept in enumerate(places):
+        if kept and place < len(column.answers):
+            ids.append(column.answers[place])
+        elif ready.call is not None:
+            ids.append(generate.record(session, ready.call))
+            begun.append((ids[-1], ready.call))
+    return state.with_column(
+        column_id, turn=column.turn + 1, answers=tuple(ids), asked=ready.hash, refused=ready.refused
+    )
+
+
+def stop(ids: Sequence[str]) -> None:
+    """End calls of one's own; what they said so far is kept."""
+    here = context.current()
+    with access.reading() as session:
+        rows = session.exec(select(Generation).where(col(Generation.id).in_(list(ids))))
+        mine = [row.id for row in rows if row.actor == access.actor()]
+    for generation_id in mine:
+        here.generations.stop(generation_id)

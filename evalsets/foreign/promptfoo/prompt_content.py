@@ -1,0 +1,69 @@
+"""A prompt's text of promptfoo, or its chat messages, as the content of a version."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, cast
+
+from core.errors import Invalid
+from prompts.content import MessageTemplate, PromptContent
+from prompts.foreign import options, plain_yaml
+from prompts.foreign.chat import messages
+from prompts.foreign.nunjucks import to_jinja
+
+
+def json_of(text: str, what: str) -> Any:
+    """JSON, or Invalid that says where a template belongs."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise Invalid(
+            f"{what} is no JSON before it is rendered. Write the template inside the messages."
+        ) from None
+
+
+def content_of(raw: Any, given: Mapping[str, Any]) -> PromptContent:
+    """A text, a list of messages or `{messages}` with the prompt's own options; raises Invalid."""
+    if isinstance(raw, str):
+        raw = _chat(raw)
+    if isinstance(raw, dict) and isinstance(cast(dict[str, Any], raw).get("messages"), list):
+        raw = cast(dict[str, Any], raw)["messages"]
+    if isinstance(raw, str):
+        found = (MessageTemplate(role="user", content=to_jinja(raw)),)
+    elif isinstance(raw, list):
+        found = messages(raw, to_jinja)
+    else:
+        raise Invalid("It is neither a text nor a list of messages. Rewrite it.")
+    settings = options.known(given)
+    return PromptContent(
+        messages=found,
+        options=settings.options,
+        outputs=settings.outputs,
+        tools=tuple(settings.tools),
+        model=settings.model,
+    )
+
+
+def _chat(text: str) -> Any:
+    """Messages where a text is a JSON or YAML list of them, else the text."""
+    start = text.lstrip()
+    if start.startswith("["):
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            if re.search(r"\"role\"\s*:", text):
+                raise Invalid(
+                    "Its list of messages is no JSON before it is rendered. Write the template "
+                    "inside the messages."
+                ) from None
+            return text
+        return value if _is_chat(value) else text
+    if start.startswith("- role:"):
+        return plain_yaml.load(text, "the prompt")
+    return text
+
+
+def _is_chat(value: Any) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(item, dict) and "role" in item for item in cast(list[Any], value)
+    )

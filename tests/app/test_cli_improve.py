@@ -1,0 +1,84 @@
+"""`prompt improve` against a model on loopback: shown, written to a file, never saved."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from core.database import Database
+from prompts import service as prompts
+from tests.support.failed_runs import failed_run
+from tests.support.forked import Forking
+from tests.support.running import add_model
+from tests.support.shell import Shell
+from tests.support.witness import Witness
+
+BETTER = {"reason": "It says why.", "messages": ["Say why.", "Tell me about {{ topic }}."]}
+
+
+@pytest.fixture
+def shell(sqlite_db: Database, forking: Forking, tmp_path: Path) -> Shell:
+    return Shell(sqlite_db.settings.data, forking, tmp_path)
+
+
+@pytest.fixture
+def run_id(sqlite_db: Database, upstream: Witness) -> str:
+    upstream.reset()
+    add_model(sqlite_db, upstream, "ok", name="writer", input_price="1", output_price="2")
+    with sqlite_db.session_scope("user:ann") as session:
+        return failed_run(session)
+
+
+def test_a_proposal_is_shown_with_its_cost_and_not_saved(
+    shell: Shell, sqlite_db: Database, upstream: Witness, run_id: str, tmp_path: Path
+):
+    upstream.reply("ok", json.dumps(BETTER))
+    asked = ("prompt", "improve", "ask", "--from-run", run_id, "--model", "writer")
+    file = tmp_path / "better.prompty"
+    found = shell.json(*asked, "--output", file)
+    assert found["based_on"] == 1
+    assert found["reason"] == "It says why."
+    assert found["content"]["messages"][0]["content"] == "Say why."
+    assert float(found["cost_usd"]) > 0
+    assert (found["labeled"], found["held_out"]) == (5, 1)
+    (sent,) = upstream.requests()
+    assert "secret" not in json.dumps(sent["body"])
+    with sqlite_db.read_scope() as session:
+        assert prompts.get(session, "ask").version == 1
+    assert "[-Be brief-]{+Say why+}" in shell(*asked)
+    assert shell("prompt", "push", file).strip() == "ask@2"
+
+
+def test_what_is_no_proposal_is_refused_with_its_reason(
+    shell: Shell, upstream: Witness, run_id: str
+):
+    asked = ("prompt", "improve", "ask", "--from-run", run_id, "--model", "writer")
+    assert "not one JSON object" in shell.error(*asked)
+    assert "There is no run" in shell.error(*asked[:4], "no", *asked[5:])
+
+
+def test_cases_are_shown_then_saved_without_what_is_there(
+    shell: Shell, upstream: Witness, run_id: str, tmp_path: Path
+):
+    topics = ("Topic 1!", "the weather on Mars", "the weather on mars")
+    cases = [{"inputs": {"topic": topic}, "expected": None} for topic in topics]
+    upstream.reply("ok", json.dumps({"cases": cases}))
+    (tmp_path / "mars.txt").write_text("It is cold on Mars.")
+    asked = (
+        "dataset", "generate", "questions", "--model", "writer", "--text", tmp_path / "mars.txt",
+        "--from-run", run_id, "--column", "topic",
+    )  # fmt: skip
+    found = shell.json(*asked)
+    assert [case["inputs"] for case in found["cases"]] == [{"topic": "the weather on Mars"}]
+    assert (found["near_duplicates"], found["saved"]) == (2, None)
+    (sent,) = upstream.requests()
+    body = json.dumps(sent["body"])
+    assert "cold on Mars" in body
+    assert "Too vague" in body
+    assert "secret" not in body
+    assert shell.json(*asked, "--save")["saved"] == "questions@2"
+    lines = shell("dataset", "export", "questions", "--format", "jsonl").splitlines()
+    assert len(lines) == 7
+    assert json.loads(lines[-1])["tags"] == ["synthetic"]
+    assert "No case is left to save" in shell.error(*asked, "--save")
+    assert "nothing to write" in shell.error("dataset", "generate", "new", "--model", "writer")
