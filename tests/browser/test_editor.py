@@ -112,7 +112,8 @@ def test_names_are_offered_and_a_fault_is_underlined(served):
     assert focused(field)
     page.keyboard.type("er ")
     page.keyboard.press("Control+Enter")
-    expect(page.locator(".st-key-trial_answer .output")).to_have_text(re.compile(r"\w"))
+    # The last keys came with the press itself, and are in what is asked.
+    expect(page.locator(".st-key-trial_answer .output")).to_have_text(re.compile("In TONE"))
     page.keyboard.type("| trim ")  # the focus came back
     page.keyboard.press("Tab")
     assert not focused(field)

@@ -123,6 +123,7 @@ def test_a_correction_by_keyboard_alone(served, page):
     page.keyboard.press("2")
     expect(page.get_by_text("2 / 60")).to_be_visible()
     assert rig.labels(queue)[1].reasons == ["incomplete"]
+    assert not rig.labels(queue)[1].correction  # the text of one item is not the next one's
     page.wait_for_timeout(400)
     page.keyboard.press("u")
     expect(page.get_by_text("1 / 60")).to_be_visible()

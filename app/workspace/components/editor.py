@@ -1,6 +1,7 @@
 """A text field that is live: it tells its text while one types, and never takes keys back."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import streamlit as st
@@ -21,6 +22,15 @@ _EDITOR = component(
     css=(_HERE / "editor.css").read_text(encoding="utf-8"),
     js=(_HERE / "editor.js").read_text(encoding="utf-8"),
 )
+_LIVE = "live_editors"
+
+
+@dataclass
+class _Live:
+    """A field as it was drawn last: who hears of its text, and the text that was told."""
+
+    on_text: Callable[[str], None]
+    told: str | None
 
 
 def editor(
@@ -46,11 +56,10 @@ def editor(
         _simple(value, f"{key}_{revision}", label, on_text, height, placeholder)
         return
     inner = _inner(key, revision)
+    _live()[inner] = _Live(on_text, _standing(inner))
 
     def changed() -> None:
-        told = st.session_state[inner].value
-        if told is not None:
-            on_text(told)
+        _tell(inner)
 
     with st.container(key=key):
         _EDITOR(
@@ -70,13 +79,47 @@ def editor(
         )
 
 
+def take() -> None:
+    """Tell what stands in the fields, before a button acts on it.
+
+    Streamlit calls the callback of a component after those of buttons that came with the same
+    message, so a callback that reads or replaces what is typed begins with this. A text is told
+    once, here or by its field.
+    """
+    live = _live()
+    for inner in list(live):
+        if inner in st.session_state:
+            _tell(inner)
+        else:
+            del live[inner]
+
+
 def typed(key: str, revision: int = 0) -> str | None:
-    """What stands in the field right now, for a callback that must not wait; None: untouched."""
+    """What stands in the field right now, in a callback that keeps it itself; None: untouched."""
     simple = st.session_state.get(f"{key}_{revision}")
     if isinstance(simple, str):
         return simple
-    state = st.session_state.get(_inner(key, revision))
-    return getattr(state, "value", None)
+    inner = _inner(key, revision)
+    text = _standing(inner)
+    if inner in _live():
+        _live()[inner].told = text
+    return text
+
+
+def _live() -> dict[str, _Live]:
+    return st.session_state.setdefault(_LIVE, {})
+
+
+def _standing(inner: str) -> str | None:
+    return getattr(st.session_state.get(inner), "value", None)
+
+
+def _tell(inner: str) -> None:
+    text, field = _standing(inner), _live().get(inner)
+    if field is None or text is None or text == field.told:
+        return
+    field.told = text
+    field.on_text(text)
 
 
 def _told(template: Template) -> dict[str, object]:

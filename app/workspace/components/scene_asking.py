@@ -7,7 +7,7 @@ from typing import NamedTuple
 from sqlmodel import Session, col, select
 
 from app.server import context
-from app.workspace.components import access
+from app.workspace.components import access, editor
 from app.workspace.components.scene_copy import SceneCopy
 from app.workspace.components.scene_readying import Drawn, Readied, attempt, given, variables
 from connectors import generate
@@ -41,6 +41,7 @@ def may_ask() -> bool:
 
 def ask_all(copy: SceneCopy, drawn: Drawn, turn: int) -> None:
     """Ask every column, unless a press of the same drawing did so already."""
+    editor.take()
     state = copy.mine
     if state.turn != turn or _is_running(state):
         return
@@ -51,6 +52,7 @@ def ask_all(copy: SceneCopy, drawn: Drawn, turn: int) -> None:
 
 def ask_again(copy: SceneCopy, drawn: Drawn, turns: Mapping[str, int]) -> None:
     """Ask columns anew, by the turn that was drawn: what failed of them, or all of it."""
+    editor.take()
     state = copy.mine
     with access.reading() as session:
         found = answers(session, state)

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.workspace.components import access, url
+from app.workspace.components import access, editor, url
 from app.workspace.components.working import Working
 from core.clock import new_id
 from core.errors import PromptstoneError
@@ -39,6 +39,7 @@ class SceneCopy:
 
     def change(self, how: Change) -> None:
         """Change the state and store it; what cannot be stored is kept in this tab and told."""
+        editor.take()
         state = how(self.mine)
         if state == self.mine:
             return
@@ -70,11 +71,13 @@ class SceneCopy:
 
     def take(self, stored: StoredScene) -> None:
         """Show what stands elsewhere, in fresh fields."""
+        editor.take()
         self.stored, self.mine, self.newer = stored, stored.state, None
         self.face = new_id()
 
     def keep_mine(self) -> None:
         """Store this tab's state as a scene of its own."""
+        editor.take()
         made = access.act(
             lambda session: scenes.create(session, self.mine, copied_from=self.stored.id)
         )
@@ -87,6 +90,7 @@ class SceneCopy:
 
     def load(self, column_id: str, **changes: Any) -> None:
         """Give a column another text, in fresh fields."""
+        editor.take()
         self.loads[column_id] = self.loads.get(column_id, 0) + 1
         self.change(lambda state: state.with_column(column_id, **changes))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlmodel import Session
 
-from app.workspace.components import access, choices, url
+from app.workspace.components import access, choices, editor, url
 from app.workspace.components.scene_copy import leave_for
 from app.workspace.components.working import Working
 from connectors.service import get_model
@@ -102,6 +102,7 @@ def open_columns(columns: Sequence[Column], values: Mapping[str, Any]) -> None:
 
 def compare_with_production(copy: Working, model: str) -> None:
     """In a callback: what is typed, beside what is in production or else its version before."""
+    editor.take()
 
     def read(session: Session) -> PromptPublic:
         try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.workspace.components import access
+from app.workspace.components import access, editor
 from app.workspace.components.composing import composed
 from core import drafts
 from core.errors import Invalid
@@ -67,10 +67,12 @@ class Working:
         self.keep()
 
     def set_role(self, place: int, role: str) -> None:
+        editor.take()
         self.messages[place]["role"] = role
         self.keep()
 
     def add(self) -> None:
+        editor.take()
         role = "assistant" if self.messages and self.messages[-1]["role"] == "user" else "user"
         self.messages.append({"role": role, "content": ""})
         self.ids.append(max(self.ids, default=0) + 1)
@@ -78,6 +80,7 @@ class Working:
 
     def add_thread(self) -> None:
         """A place at which a list of messages is put in, and the input that holds them."""
+        editor.take()
         names = {str(item.get("name")) for item in self.content.get("inputs", [])}
         name = next(one for one in _THREAD_NAMES if one not in names)
         declared_too = {"name": name, "kind": "thread", "required": False}
@@ -87,10 +90,12 @@ class Working:
         self.keep()
 
     def remove(self, place: int) -> None:
+        editor.take()
         del self.messages[place], self.ids[place]
         self.keep()
 
     def move(self, place: int, by: int) -> None:
+        editor.take()
         other = place + by
         if 0 <= other < len(self.messages):
             messages, ids = self.messages, self.ids
@@ -100,6 +105,7 @@ class Working:
 
     def set(self, part: str, value: Any) -> None:
         """Change `model`, `options`, `inputs`, `outputs` or `tools`."""
+        editor.take()
         self.content[part] = value
         self.keep()
 
@@ -108,6 +114,7 @@ class Working:
 
         What is typed includes snippets as they are now, a stored version as it pinned them.
         """
+        editor.take()
         found = checked(self.content)
         typed = self.is_draft or not found.includes
         return composed(self.name, found) if typed else found
@@ -180,6 +187,7 @@ def open_with(
 
 def to_draft(version: PromptPublic) -> None:
     """From what was opened beside it back to the stored draft."""
+    editor.take()
     copy = working(version)
     fresh = _opened(version)
     fresh.values, fresh.model, fresh.generation = copy.values, copy.model, copy.generation
@@ -189,6 +197,7 @@ def to_draft(version: PromptPublic) -> None:
 
 def replace_draft(version: PromptPublic) -> None:
     """Keep what was opened as the draft, in place of the stored one."""
+    editor.take()
     copy = working(version)
     copy.apart = False
     copy.keep()
@@ -209,6 +218,7 @@ def drop(version: PromptPublic) -> None:
 
 def forget(version: PromptPublic) -> None:
     """Give the draft up and begin again from the version."""
+    editor.take()
     old = st.session_state.pop(_key(version), None)
     access.act(lambda session: (service.drop_draft(session, version.name), True))
     fresh = working(version)
