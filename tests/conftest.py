@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from hypothesis import HealthCheck, settings
 
 from core.database import Database
 from core.migrate import migrate
@@ -22,6 +23,10 @@ from tests.support.witness import Witness, witness
 os.environ.setdefault("HYPOTHESIS_STORAGE_DIRECTORY", str(Path(tempfile.gettempdir()) / "hyp"))
 # Tiny models on threads of their own wait for each other: one thread takes a third of the time.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long an example takes says what else the machine does.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 _MEMORY = Path("/dev/shm")
 if (

@@ -82,11 +82,9 @@ class Bleu(AgainstText):
 
     def score(self, subject: Subject) -> Score:
         """Unscored without an expected text, or for very long ones."""
-        wanted = self.wanted(subject)
-        if wanted is None:
-            return unscored(NO_TEXT)
-        if max(len(wanted), len(subject.output)) > MAX_CHARACTERS:
-            return unscored(f"a text has more than {MAX_CHARACTERS:,} characters")
+        wanted = _short(self.wanted(subject), subject.output)
+        if isinstance(wanted, Score):
+            return wanted
         tokenizer = _tokenizer(wanted) if self.tokenizer == "auto" else self.tokenizer
         found: Any = _sentence(_bleu(tokenizer, not self.case), subject.output, wanted)
         shares = "/".join(f"{share:.0f}" for share in found.precisions)
@@ -103,13 +101,20 @@ class Chrf(AgainstText):
 
     def score(self, subject: Subject) -> Score:
         """Unscored without an expected text, or for very long ones."""
-        wanted = self.wanted(subject)
-        if wanted is None:
-            return unscored(NO_TEXT)
-        if max(len(wanted), len(subject.output)) > MAX_CHARACTERS:
-            return unscored(f"a text has more than {MAX_CHARACTERS:,} characters")
+        wanted = _short(self.wanted(subject), subject.output)
+        if isinstance(wanted, Score):
+            return wanted
         found = _sentence(_chrf(self.words, not self.case), subject.output, wanted)
         return self.of(found.score / 100, f"chrF{'+' * self.words} {found.score / 100:.3f}")
+
+
+def _short(wanted: str | None, output: str) -> str | Score:
+    """The text to compare with, or why the two are not compared."""
+    if wanted is None:
+        return unscored(NO_TEXT)
+    if max(len(wanted), len(output)) > MAX_CHARACTERS:
+        return unscored(f"a text has more than {MAX_CHARACTERS:,} characters")
+    return wanted
 
 
 def _tokenizer(text: str) -> str:

@@ -241,7 +241,12 @@ def _end_job(session: Session, run_id: str) -> None:
 
 
 def list_runs(
-    session: Session, *, status: str | None = None, before: str | None = None, limit: int = 50
+    session: Session,
+    *,
+    status: str | None = None,
+    dataset: str | None = None,
+    before: str | None = None,
+    limit: int = 50,
 ) -> list[Run]:
     """Newest first, from below id `before`; raises Invalid for a state that does not exist."""
     query = select(Run).order_by(col(Run.id).desc()).limit(limit)
@@ -249,6 +254,8 @@ def list_runs(
         if status not in STATES:
             raise Invalid(f"There is no state {status[:40]!r}. Choose one of {', '.join(STATES)}.")
         query = query.where(Run.status == status)
+    if dataset is not None:
+        query = query.where(Run.dataset == dataset)
     if before is not None:
         query = query.where(col(Run.id) < before)
     return list(session.exec(query))

@@ -4,9 +4,9 @@ from typing import Any
 
 from evalsets.statistics.comparison import Comparison
 from evalsets.statistics.preference import PositionOfJudge, PreferenceFigures
-from evalsets.statistics.quantiles import Interval
 from evalsets.statistics.verdict import ArmShare
 from evalsets.verdicts.corrected_json import corrected_json
+from evalsets.verdicts.figures_json import difference_json, interval_json, word
 from evalsets.verdicts.looks import PlanState
 from evalsets.verdicts.service import RunVerdict
 
@@ -78,34 +78,19 @@ def _comparison(one: Comparison, found: RunVerdict) -> dict[str, Any]:
         "only_candidate": one.only_candidate,
         "only_baseline": one.only_baseline,
         "neither": _whole(one.neither),
-        "difference": one.difference,
-        "difference_ci95": interval_json(one.difference_ci95),
-        "p_value": one.p_value,
-        "p_adjusted": one.p_adjusted,
+        **difference_json(one),
         "p_anytime": one.p_anytime,
-        "method": str(one.method),
         "alpha": one.alpha,
         "interim": one.interim,
         "resolution": one.resolution,
         "looks": found.looks,
-        "verdict": _word(one.verdict),
-        "verdict_failed_as_bad": _word(one.verdict_failed_as_bad),
-        "labels_needed": one.labels_needed,
+        "verdict_failed_as_bad": word(one.verdict_failed_as_bad),
         "mixed_scores": one.mixed_scores,
         "skipped": sum(counts.skipped for counts in both),
         "disputed": sum(counts.disputed for counts in both),
         "unlabeled": sum(counts.unlabeled for counts in both),
         "failed": sum(counts.failed for counts in both),
     }
-
-
-def interval_json(interval: Interval | None) -> list[float] | None:
-    """Low and high, or null."""
-    return None if interval is None else [interval.low, interval.high]
-
-
-def _word(word: str | None) -> str | None:
-    return None if word is None else str(word)
 
 
 def _whole(count: float | None) -> float | int | None:

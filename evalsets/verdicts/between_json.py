@@ -4,8 +4,8 @@ from typing import Any
 
 from evalsets.models import Run
 from evalsets.runs.report import arm_json
-from evalsets.verdicts.as_json import interval_json
 from evalsets.verdicts.between_runs import ArmChange, BetweenRuns, CellChange
+from evalsets.verdicts.figures_json import interval_json
 
 
 def between_json(found: BetweenRuns) -> dict[str, Any]:

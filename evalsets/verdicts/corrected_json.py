@@ -8,9 +8,9 @@ from evalsets.models import Run
 from evalsets.runs.cells import load_cells
 from evalsets.runs.judge_agreement import JudgeAgreement
 from evalsets.statistics.comparison import Comparison
-from evalsets.statistics.quantiles import Interval
 from evalsets.statistics.words import RESOLUTION
 from evalsets.verdicts.corrected import Corrected, CorrectedArm, corrected
+from evalsets.verdicts.figures_json import difference_json, interval_json
 
 
 def judges_json(session: Session, run: Run) -> list[dict[str, Any]]:
@@ -41,9 +41,9 @@ def _agreement(one: JudgeAgreement) -> dict[str, Any]:
         "unscored": one.unscored,
         "kappa": one.rates.kappa,
         "tpr": one.rates.tpr,
-        "tpr_ci95": _interval(one.rates.tpr_ci95),
+        "tpr_ci95": interval_json(one.rates.tpr_ci95),
         "tnr": one.rates.tnr,
-        "tnr_ci95": _interval(one.rates.tnr_ci95),
+        "tnr_ci95": interval_json(one.rates.tnr_ci95),
     }
 
 
@@ -52,7 +52,7 @@ def _arm(one: CorrectedArm) -> dict[str, Any]:
         "arm": one.arm,
         "method": one.method,
         "share_good": one.share,
-        "ci95": _interval(one.ci95),
+        "ci95": interval_json(one.ci95),
         "n_labeled": one.n_labeled,
         "n_judged": one.n_judged,
         "lam": one.lam,
@@ -66,15 +66,5 @@ def _comparison(one: Comparison) -> dict[str, Any]:
         "baseline": one.baseline,
         "candidate": one.candidate,
         "n_labeled": one.n_cases,
-        "difference": one.difference,
-        "difference_ci95": _interval(one.difference_ci95),
-        "p_value": one.p_value,
-        "p_adjusted": one.p_adjusted,
-        "method": str(one.method),
-        "verdict": None if one.verdict is None else str(one.verdict),
-        "labels_needed": one.labels_needed,
+        **difference_json(one),
     }
-
-
-def _interval(interval: Interval | None) -> list[float] | None:
-    return None if interval is None else [interval.low, interval.high]

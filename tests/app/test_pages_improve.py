@@ -9,6 +9,7 @@ from sqlmodel import select
 from core.database import Database
 from evalsets.datasets.adding import standing
 from evalsets.models import Case
+from evalsets.runs.service import get_run
 from prompts import service as prompts
 from prompts.models import PromptDraft
 from tests.support.failed_runs import CONTENT, failed_run
@@ -35,13 +36,18 @@ def proposal(run_id: str, upstream: Witness, text: str):
     found = page("runs", id=run_id, tab="improve", writer="writer")
     assert not found.exception
     found.button(key="improve_ask").click().run()
+    answered(found)
+    assert not found.exception
+    return found
+
+
+def answered(found) -> None:
+    """Draw the page anew until its call has ended."""
     deadline = time.monotonic() + 10
     while "Asking" in words(found):
         assert time.monotonic() < deadline
         time.sleep(0.05)
         found.run()
-    assert not found.exception
-    return found
 
 
 def newest(database: Database):
@@ -116,11 +122,7 @@ def test_a_described_task_opens_as_an_unsaved_draft(run_id, sqlite_db, upstream:
     found.text_area(key="describe_task").set_value("Answer customers").run()
     assert not found.exception
     found.button(key="describe_ask").click().run()
-    deadline = time.monotonic() + 10
-    while "Asking" in words(found):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-        found.run()
+    answered(found)
     assert "Why: Help desk." in words(found)
     (name,) = [one for one in found.text_input if one.label == "Name"]
     name.set_value("desk")
@@ -146,11 +148,7 @@ def test_generated_cases_are_shown_and_then_added(workspace, sqlite_db, upstream
     found.text_area(key="generate_task").set_value("Animals").run()
     assert not found.exception
     found.button(key="generate_ask").click().run()
-    deadline = time.monotonic() + 10
-    while "Asking" in words(found):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-        found.run()
+    answered(found)
     assert "New cases: 1. Left out: near-duplicates 1" in words(found)
     found.button(key="generate_add").click().run()
     assert not found.exception
@@ -161,3 +159,25 @@ def test_generated_cases_are_shown_and_then_added(workspace, sqlite_db, upstream
     assert [(one.inputs["topic"], one.tags) for one in known.cases.cases] == [
         ("cats and dogs", []), ("*mice*", ["synthetic"]),
     ]  # fmt: skip
+
+
+def test_cases_are_written_like_the_failures_of_a_run(
+    run_id: str, sqlite_db: Database, upstream: Witness
+):
+    verdict = page("runs", id=run_id, tab="verdict")
+    verdict.button(key="verdict_improve").click().run()
+    assert verdict.query_params["tab"] == "improve"
+    found = page("runs", id=run_id, tab="improve", writer="writer")
+    assert [one for one in found.button if one.key == "improve_more"]
+    with sqlite_db.read_scope() as session:
+        dataset = get_run(session, run_id).dataset
+    found = page("datasets", id=dataset, do="generate", like=run_id)
+    found.selectbox(key="generate_model").set_value("writer").run()
+    assert "5 of 5 failures; held out and not shown: 1" in words(found)
+    told = [{"inputs": {"topic": "tin openers"}, "expected": None}]
+    upstream.reply("ok", json.dumps({"cases": told}))
+    found.button(key="generate_ask").click().run()
+    answered(found)
+    assert "New cases: 1." in words(found)
+    asked = upstream.requests()[-1]["body"]["messages"][-1]["content"]
+    assert len(json.loads(asked.rsplit("\n\n", 1)[0])["failures"]) == 5

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from connectors.service import ensure_builtin
 from core.database import Database
@@ -14,7 +14,7 @@ from core.settings import Settings
 from prompts import service
 from prompts.content import MessageTemplate, PromptContent, Variable
 from tests.support.axe import findings, source
-from tests.support.browser import launch, running_server, settled, signed_in
+from tests.support.browser import settled, workspace
 
 pytestmark = pytest.mark.browser
 SYSTEM = "You write in {{ tone }}."
@@ -53,16 +53,8 @@ class Rig:
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Rig, BrowserContext, str]]:
     folder = tmp_path_factory.mktemp("editor")
     rig = Rig(folder)
-    with running_server(folder) as server, sync_playwright() as playwright:
-        browser = launch(playwright)
-        context = signed_in(browser, server, viewport={"width": 1280, "height": 860})
-        page = context.new_page()
-        page.goto(server.sign_in)
-        page.wait_for_selector("h1")
-        page.close()
-        yield rig, context, server.url
-        assert context.strangers == []  # type: ignore[attr-defined]
-        browser.close()
+    with workspace(folder) as (context, url):
+        yield rig, context, url
     rig.database.close()
 
 

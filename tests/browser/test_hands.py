@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect
 from sqlmodel import select
 
 from app import example
@@ -17,7 +17,7 @@ from core.migrate import migrate
 from core.settings import Settings
 from evalsets.labels.queue_plan import create_queue
 from evalsets.models import Label
-from tests.support.browser import at_rest, launch, running_server, settled, signed_in
+from tests.support.browser import at_rest, settled, workspace
 from tests.support.depth import DEEP
 from tests.support.runs_factory import make_run
 
@@ -51,16 +51,8 @@ def served(
 ) -> Iterator[tuple[Rig, BrowserContext, str]]:
     folder = tmp_path_factory.mktemp("hands")
     rig = Rig(folder)
-    with running_server(folder) as server, sync_playwright() as playwright:
-        browser = launch(playwright)
-        context = signed_in(browser, server, viewport={"width": 1280, "height": 860})
-        page = context.new_page()
-        page.goto(server.sign_in)
-        page.wait_for_selector("h1")
-        page.close()
-        yield rig, context, server.url
-        assert context.strangers == []  # type: ignore[attr-defined]
-        browser.close()
+    with workspace(folder) as (context, url):
+        yield rig, context, url
     rig.database.close()
 
 

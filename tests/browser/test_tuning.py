@@ -11,7 +11,7 @@ from core.jobs import place
 from core.settings import Settings
 from evalsets.datasets.edits import typed_cases
 from evalsets.datasets.service import push
-from tests.support.browser import Server
+from tests.support.browser import Server, at_rest
 from tuning import jobs
 from tuning.jobs import Owned
 from tuning.manifest import BaseRef, Manifest, RowsRef
@@ -79,6 +79,7 @@ def test_points_come_into_the_chart_that_is_there(
         followed.told("loss", step, value)
     page.goto(f"{server.url}/tuning?id=one")
     expect(page.get_by_text("step 2 of 40 · 1,204 tokens/s")).to_be_visible()
+    at_rest(page)
     page.locator(CHART).evaluate("chart => { chart.mine = true }")
     before = page.evaluate(f"{LINES}.map(path => path.getAttribute('d')).join()")
     for step, value in ((3, 2.4), (4, 2.0)):

@@ -6,7 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, Request
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    Page,
+    Playwright,
+    Request,
+    sync_playwright,
+)
 
 from tests.support.serving import serving
 
@@ -65,6 +72,21 @@ def signed_in(browser: Browser, server: Server, **options: object) -> BrowserCon
     context.on("requestfinished", watch)
     context.on("requestfailed", watch)
     return context
+
+
+@contextmanager
+def workspace(folder: Path, *, height: int = 860) -> Iterator[tuple[BrowserContext, str]]:
+    """A served data folder and a signed-in browser that asks nobody else; the server's address."""
+    with running_server(folder) as server, sync_playwright() as playwright:
+        browser = launch(playwright)
+        context = signed_in(browser, server, viewport={"width": 1280, "height": height})
+        page = context.new_page()
+        page.goto(server.sign_in)
+        page.wait_for_selector("h1")
+        page.close()
+        yield context, server.url
+        assert context.strangers == []  # type: ignore[attr-defined]
+        browser.close()
 
 
 def settled(page: Page) -> None:

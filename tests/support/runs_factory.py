@@ -101,6 +101,7 @@ def _version(session: Session, name: str, rows: Sequence[dict[str, Any]], split:
         number=found.newest,
         hash=new_id(),
         cases=len(rows),
+        columns=list(rows[0]) if rows else [],
         actor="cli:tester",
     )
     session.add(version)

@@ -1,16 +1,22 @@
-"""One call that a page makes, remembered for who asked, so that a reload keeps its answer."""
+"""One call that a page makes: what it will take, its answer that a reload keeps, what it took."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import streamlit as st
 from sqlmodel import Session
 
 from app.server import context
-from app.workspace.components import access
-from app.workspace.strings import raw
+from app.workspace.components import access, numbers
+from app.workspace.components.plain import plain
+from app.workspace.strings import raw, t
 from connectors.generate import Call
 from connectors.models import Generation
+from connectors.prices import cost
+from connectors.service import ModelPublic
+from connectors.tokens import count_messages
+from connectors.wire import Message, Usage
 from core import drafts
 from core.errors import Forbidden, PromptstoneError
 
@@ -58,6 +64,43 @@ def ask(question: Question, made: Callable[[Session], Call]) -> None:
         return
     text = json.dumps({"key": question.key, "asked": asked})
     access.act(lambda s: (drafts.save_draft(s, question.kind, question.ref, text), True))
+
+
+def estimate(model: ModelPublic, asked: Sequence[Message], made: int) -> None:
+    """Tokens and cost of a call that makes `made` tokens, before it is made."""
+    read = count_messages(asked, model.settings.model).n
+    money = numbers.money(cost(Usage(read, made), model.price))
+    st.caption(t("prompts.estimate", input=read, output=made, cost=money))
+
+
+def took(row: Generation) -> None:
+    """Tokens, cost and times of a call that has ended; nothing where it has not."""
+    if row.latency_ms is None:
+        return
+    said = {
+        "input": numbers.count(row.input_tokens),
+        "output": numbers.count(row.output_tokens),
+        "cost": numbers.money(row.cost),
+        "latency": numbers.span(row.latency_ms),
+    }
+    if row.ttft_ms is None:
+        st.caption(t("prompts.took_short", **said))
+    else:
+        st.caption(t("prompts.took", ttft=numbers.span(row.ttft_ms), **said))
+
+
+def succeeded(got: Generation) -> bool:
+    """Draw which model answered and for how much, or why there is no answer."""
+    if got.state != "succeeded":
+        st.error(plain(got.error or raw(f"prompts.state_{got.state}")), icon=":material/error:")
+        return False
+    st.caption(
+        t(
+            "improve.took", input=numbers.count(got.input_tokens), model=got.model,
+            output=numbers.count(got.output_tokens), cost=numbers.money(got.cost),
+        )
+    )  # fmt: skip
+    return True
 
 
 def stop(found: Generation) -> None:

@@ -8,7 +8,7 @@ from functools import lru_cache
 import streamlit as st
 
 from app.server import context
-from app.workspace.components import access, json_view, numbers, output
+from app.workspace.components import access, json_view, numbers, one_call, output
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from connectors.models import Generation
@@ -56,18 +56,7 @@ def ended(row: Generation) -> None:
         st.error(plain(row.error), icon=":material/error:")
     if row.state in ("stopped", "interrupted"):
         st.caption(t(f"prompts.state_{row.state}"))
-    if row.latency_ms is None:
-        return
-    took = {
-        "input": numbers.count(row.input_tokens),
-        "output": numbers.count(row.output_tokens),
-        "cost": numbers.money(row.cost),
-        "latency": numbers.span(row.latency_ms),
-    }
-    if row.ttft_ms is None:
-        st.caption(t("prompts.took_short", **took))
-    else:
-        st.caption(t("prompts.took", ttft=numbers.span(row.ttft_ms), **took))
+    one_call.took(row)
 
 
 def together(rows: Sequence[Generation]) -> None:

@@ -12,7 +12,7 @@ from app.workspace.components import (
     choices,
     code,
     fields,
-    numbers,
+    one_call,
     output,
     scene_opening,
     sources,
@@ -25,10 +25,8 @@ from app.workspace.components.working import Working
 from app.workspace.strings import raw, t
 from connectors import generate, service
 from connectors.models import Generation
-from connectors.prices import cost
 from connectors.service import ModelPublic
-from connectors.tokens import count_messages
-from connectors.wire import ChatRequest, Usage
+from connectors.wire import ChatRequest
 from core.errors import PromptstoneError
 from prompts.going_on import going_on
 from prompts.template import RenderedPrompt, VariableReport, renderer
@@ -140,9 +138,7 @@ def _estimate(copy: Working, model: ModelPublic) -> RenderedPrompt | None:
     params = _params(copy, model)
     most = params.get("max_tokens") or params.get("max_completion_tokens")
     made = int(most) if isinstance(most, int | float) else _GUESSED_OUTPUT
-    read = count_messages(rendered.messages, model.settings.model).n
-    money = numbers.money(cost(Usage(read, made), model.price))
-    st.caption(t("prompts.estimate", input=read, output=made, cost=money))
+    one_call.estimate(model, rendered.messages, made)
     sent = ", ".join(f"{k}={v}" for k, v in params.items())
     st.caption(t("prompts.sent", params=sent or raw("prompts.no_params")))
     return rendered
@@ -211,18 +207,4 @@ def _answer(copy: Working, found: Generation) -> None:
         tool_turns.fits(text, copy.content.get("outputs"))
     if found.state in ("stopped", "interrupted"):
         st.caption(t(f"prompts.state_{found.state}"))
-    if found.latency_ms is not None:
-        _took(found)
-
-
-def _took(found: Generation) -> None:
-    said = {
-        "input": numbers.count(found.input_tokens),
-        "output": numbers.count(found.output_tokens),
-        "cost": numbers.money(found.cost),
-        "latency": numbers.span(found.latency_ms),
-    }
-    if found.ttft_ms is None:
-        st.caption(t("prompts.took_short", **said))
-    else:
-        st.caption(t("prompts.took", ttft=numbers.span(found.ttft_ms), **said))
+    one_call.took(found)

@@ -1,25 +1,22 @@
 """The drawer in which a model writes cases: shown first, then added as the next version."""
 
-from collections.abc import Sequence
-
 import streamlit as st
 from sqlmodel import Session
 
 from app.server import context
-from app.workspace.components import access, choices, drawer, live, numbers, one_call, table
+from app.workspace.components import access, choices, drawer, live, numbers, one_call, table, url
 from app.workspace.components.one_call import Question
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from connectors import generate
 from connectors import service as models
 from connectors.models import Generation
-from connectors.prices import cost
-from connectors.tokens import count_messages
-from connectors.wire import Message, Usage
 from core.canonical import content_hash
 from core.errors import PromptstoneError
 from evalsets.datasets.adding import add_cases, standing
+from evalsets.improving.failures import Failure, failures, prompt_arms
 from evalsets.improving.generating import Generated, Material, generated, messages, schema
+from evalsets.runs.service import list_runs
 
 _TOKENS_EACH = 60
 
@@ -34,17 +31,47 @@ def body(name: str) -> None:
         return
     describe = st.text_area(t("improve.cases_task"), height=100, key="generate_task")
     text = st.text_area(t("improve.cases_text"), height=100, key="generate_text")
+    bad = _failures(name)
     left, right = st.columns(2)
     place = names.index(first) if first in names else 0
     model = left.selectbox(t("improve.writer"), names, index=place, key="generate_model")
     wanted = right.number_input(t("improve.cases_n"), 1, 100, 20, key="generate_n")
     access.notice()
-    if not (describe.strip() or text.strip()):
+    if not (describe.strip() or text.strip() or bad):
         st.caption(t("improve.cases_what"))
         return
-    material = Material(known.columns, wanted, describe, text, known.cases)
+    material = Material(known.columns, wanted, describe, text, known.cases, bad)
     with access.shown_errors():
         _asked(name, model, material)
+
+
+def _failures(name: str) -> tuple[Failure, ...]:
+    """What was labeled bad in a run over this data set, where one is chosen."""
+    with access.reading() as session:
+        runs = {
+            run.id: f"{run.title or run.dataset} · {run.id[:8]} · {numbers.ago(run.created_at)}"
+            for run in list_runs(session, dataset=name)
+        }
+    ids, asked = list(runs), url.get("like")
+    run = st.selectbox(
+        t("improve.cases_like"), ids, index=ids.index(asked) if asked in runs else None,
+        format_func=runs.__getitem__, key="generate_run", placeholder=raw("improve.cases_no_run"),
+    )  # fmt: skip
+    if run is None:
+        return ()
+    with access.shown_errors(), access.reading() as session:
+        arms = [arm.name for arm in prompt_arms(session, run)]
+        first = url.get("arm")
+        arm = arms[0] if arms else None
+        if len(arms) > 1:
+            place = arms.index(first) if first in arms else 0
+            arm = st.selectbox(t("improve.whose"), arms, index=place, key=f"generate_arm_{run}")
+        found = failures(session, run, arm=arm)
+        st.caption(
+            t("improve.seen", n=len(found.chosen), labeled=found.labeled, held=found.held_out)
+        )
+        return found.chosen
+    return ()
 
 
 def _asked(name: str, model: str, material: Material) -> None:
@@ -57,7 +84,9 @@ def _asked(name: str, model: str, material: Material) -> None:
         wanted = schema(material.columns)
         return generate.prepare(session, access.actor(), model, asked, key_path, schema=wanted)
 
-    _estimate(model, asked, material.wanted)
+    with access.reading() as session:
+        found = models.get_model(session, model)
+    one_call.estimate(found, asked, _TOKENS_EACH * material.wanted)
     st.button(
         t("improve.cases_again" if got else "improve.cases_ask"), key="generate_ask",
         icon=":material/auto_fix_high:", on_click=one_call.ask, args=(question, call),
@@ -70,25 +99,9 @@ def _asked(name: str, model: str, material: Material) -> None:
         _answered(name, material, got)
 
 
-def _estimate(model: str, asked: Sequence[Message], wanted: int) -> None:
-    """What the call takes, a case counted as 60 tokens."""
-    with access.reading() as session:
-        found = models.get_model(session, model)
-    read, made = count_messages(asked, found.settings.model).n, _TOKENS_EACH * wanted
-    money = numbers.money(cost(Usage(read, made), found.price))
-    st.caption(t("prompts.estimate", input=read, output=made, cost=money))
-
-
 def _answered(name: str, material: Material, got: Generation) -> None:
-    if got.state != "succeeded":
-        st.error(plain(got.error or raw(f"prompts.state_{got.state}")), icon=":material/error:")
+    if not one_call.succeeded(got):
         return
-    st.caption(
-        t(
-            "improve.took", input=numbers.count(got.input_tokens), model=got.model,
-            output=numbers.count(got.output_tokens), cost=numbers.money(got.cost),
-        )
-    )  # fmt: skip
     found = generated(got.output, material)
     st.caption(
         t("improve.cases_left", n=len(found.cases), near=found.near_duplicates, no=found.faulty)

@@ -4,16 +4,13 @@ import streamlit as st
 from sqlmodel import Session
 
 from app.server import context
-from app.workspace.components import access, choices, drawer, live, numbers, one_call, output
+from app.workspace.components import access, choices, drawer, live, one_call, output
 from app.workspace.components.one_call import Question
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from connectors import generate
 from connectors import service as models
 from connectors.models import Generation
-from connectors.prices import cost
-from connectors.tokens import count_messages
-from connectors.wire import Usage
 from core.canonical import content_hash
 from core.errors import Conflict, PromptstoneError
 from evalsets.improving.drafting import SCHEMA, drafted, messages
@@ -53,9 +50,7 @@ def _foot(question: Question, task: str, model: str, got: Generation | None) -> 
     asked = messages(task)
     with access.reading() as session:
         found = models.get_model(session, model)
-    read = count_messages(asked, found.settings.model).n
-    money = numbers.money(cost(Usage(read, DEFAULT_OUTPUT), found.price))
-    st.caption(t("prompts.estimate", input=read, output=DEFAULT_OUTPUT, cost=money))
+    one_call.estimate(found, asked, DEFAULT_OUTPUT)
 
     def call(session: Session) -> generate.Call:
         key_path = context.current().settings.key_path
@@ -69,15 +64,8 @@ def _foot(question: Question, task: str, model: str, got: Generation | None) -> 
 
 
 def _answered(got: Generation) -> None:
-    if got.state != "succeeded":
-        st.error(plain(got.error or raw(f"prompts.state_{got.state}")), icon=":material/error:")
+    if not one_call.succeeded(got):
         return
-    st.caption(
-        t(
-            "improve.took", input=numbers.count(got.input_tokens), model=got.model,
-            output=numbers.count(got.output_tokens), cost=numbers.money(got.cost),
-        )
-    )  # fmt: skip
     try:
         made = drafted(got.output)
     except PromptstoneError as error:

@@ -96,19 +96,20 @@ def _foot(asked: Asked, got: Generation | None) -> None:
                 on_click=one_call.stop, args=(got,),
             )  # fmt: skip
             st.caption(t("improve.asking", model=asked.model))
+        else:
+            st.button(
+                t("improve.more_like"), key="improve_more", icon=":material/post_add:",
+                type="tertiary", on_click=url.leave, args=("datasets",),
+                kwargs={
+                    "id": asked.found.dataset, "do": "generate", "like": asked.found.run_id,
+                    "arm": asked.found.arm.name,
+                },
+            )  # fmt: skip
 
 
 def _answered(asked: Asked, got: Generation) -> None:
-    if got.state != "succeeded":
-        ended = got.error or raw(f"prompts.state_{got.state}")
-        st.error(plain(ended), icon=":material/error:")
+    if not one_call.succeeded(got):
         return
-    st.caption(
-        t(
-            "improve.took", input=numbers.count(got.input_tokens), model=got.model,
-            output=numbers.count(got.output_tokens), cost=numbers.money(got.cost),
-        )
-    )  # fmt: skip
     before = asked.found.prompt
     try:
         made = proposed(before.content, got.output)

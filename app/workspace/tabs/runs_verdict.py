@@ -148,6 +148,11 @@ def _table(read: RunVerdict) -> None:
     table.still(rows, {c: raw(f"columns.{c}") for c in columns}, alt=raw("verdict.shares_table"))
     if not any(one.verdict in (Word.CANDIDATE, Word.BASELINE) for one in read.comparisons):
         runs_app.offer(read.baseline, key="app_of_any")
+    if read.by == LABEL and any(arm.good is not None and arm.good < arm.n for arm in read.arms):
+        st.button(
+            t("verdict.improve"), key="verdict_improve", icon=":material/auto_fix_high:",
+            type="tertiary", on_click=url.put, kwargs={"tab": "improve"},
+        )  # fmt: skip
     rows = [
         {
             "arm": f"{one.candidate} – {one.baseline}",
