@@ -66,10 +66,10 @@ class Click(NamedTuple):
 
 
 class Grid:
-    """A page with the data in its first table; rows are 35 pixels high below a head."""
+    """A page with the data in the first `table`; rows are 35 pixels high below a head."""
 
-    def __init__(self, page: Page, columns: tuple[float, float]) -> None:
-        self.page, self.columns, self.received = page, columns, 0
+    def __init__(self, page: Page, table: str, columns: tuple[float, float]) -> None:
+        self.page, self.table, self.columns, self.received = page, table, columns, 0
         session = page.context.new_cdp_session(page)
         session.send("Network.enable")
         session.on("Network.webSocketFrameReceived", self._count)
@@ -83,7 +83,7 @@ class Grid:
         """Press a cell of the rows in sight."""
         self.page.evaluate(WATCH, f"answer {row} of {arm}.")
         self.received = 0
-        box = self.page.locator('[data-testid="stDataFrame"]').first.bounding_box()
+        box = self.page.locator(self.table).first.bounding_box()
         assert box is not None
         self.page.mouse.click(
             box["x"] + box["width"] * self.columns[arm], box["y"] + 35 * (row + 1) + 17
@@ -132,11 +132,11 @@ def in_browser(folder: Path, run: str, rounds: int) -> dict[str, list[Click]]:
         ours.wait_for_selector("h1")
         ours.goto(f"{server.url}/runs?id={run}&tab=cases")
         settled(ours)
-        pages["workspace"] = Grid(ours, (0.3, 0.8))
+        pages["workspace"] = Grid(ours, ".matrix", (0.3, 0.8))
         other = browser.new_context(viewport=size).new_page()
         other.goto(plain)
         other.wait_for_selector('[data-testid="stDataFrame"] canvas', timeout=120_000)
-        pages["plain"] = Grid(other, (0.35, 0.8))
+        pages["plain"] = Grid(other, "[data-testid=stDataFrame]", (0.35, 0.8))
         for page in (ours, other):
             page.wait_for_timeout(2000)
         places = [(row, arm) for row in range(1, 13) for arm in (0, 1)]

@@ -26,7 +26,7 @@ from core.database import Database
 from evalsets.labels.service import Press, checked, item_of, save_label
 from prompts import service as prompts
 from prompts.content import MessageTemplate, PromptContent, Variable
-from tests.support.browser import launch, running_server, settled, signed_in
+from tests.support.browser import ARGUMENTS, chromium_path, running_server, settled
 from tests.support.runs_factory import make_run
 
 PROMPTS, DATASETS, CASES, MOST = 100, 50, 200, 1000.0
@@ -88,14 +88,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
     header("streamlit", "playwright")
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as profile:
         database = opened(Path(folder))
         addresses = filled(database)
         database.close()
         took: dict[str, list[float]] = {name: [] for name in addresses}
         with running_server(Path(folder)) as server, sync_playwright() as playwright:
-            browser = launch(playwright)
-            page = signed_in(browser, server).new_page()
+            # A profile on disk keeps compiled scripts, as everybody's browser does.
+            browser = playwright.chromium.launch_persistent_context(
+                Path(profile), executable_path=chromium_path(), args=ARGUMENTS
+            )
+            page = browser.new_page()
             page.goto(server.sign_in)
             page.wait_for_selector("h1")
             print(f"load {os.getloadavg()[0]:.2f}", flush=True)

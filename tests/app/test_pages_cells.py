@@ -14,7 +14,7 @@ from prompts import scenes
 from prompts import service as prompts
 from prompts.content import MessageTemplate
 from prompts.models import PromptDraft
-from tests.support.pages import page, words
+from tests.support.pages import matrix, page, words
 from tests.support.runs_factory import make_run, score_run
 
 
@@ -33,7 +33,7 @@ def labeled(workspace, sqlite_db: Database) -> str:
 
 
 def cases(found) -> list[str]:
-    return list(found.dataframe[0].value["case"])
+    return list(matrix(found)["case"])
 
 
 def test_the_biggest_loss_comes_first(labeled):
@@ -53,7 +53,7 @@ def test_a_marked_cell_is_found_again(labeled):
     found = page("runs", id=labeled, tab="cases", sel="9")
     assert "Highlight" in found.button(key="cell_highlight").label
     found.button(key="cell_highlight").click().run()
-    assert found.dataframe[0].value.iloc[4]["arm_1"].startswith("★ ✓")
+    assert matrix(found).iloc[4]["arm_1"].startswith("★ ✓")
     found.query_params["f"] = "highlighted"
     found.run()
     assert cases(found) == ["c4"]

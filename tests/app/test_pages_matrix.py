@@ -1,5 +1,7 @@
 """The matrix: its score filter, and that it keeps still while its run goes."""
 
+from pathlib import Path
+
 import pytest
 from sqlmodel import select
 
@@ -9,7 +11,7 @@ from evalsets.labels.queues import pick_label
 from evalsets.labels.service import checked
 from evalsets.models import Cell, Run
 from evalsets.runs.highlights import toggle_highlight
-from tests.support.pages import page, words
+from tests.support.pages import matrix, matrix_looks, page, words
 from tests.support.runs_factory import make_run, score_run
 
 
@@ -23,7 +25,7 @@ def scored(workspace, sqlite_db: Database) -> str:
 
 
 def cases(found) -> list[str]:
-    return list(found.dataframe[0].value["case"])
+    return list(matrix(found)["case"])
 
 
 def test_without_evaluators_there_is_no_score_filter(workspace, sqlite_db):
@@ -35,11 +37,11 @@ def test_without_evaluators_there_is_no_score_filter(workspace, sqlite_db):
 
 def test_scores_show_before_they_filter(scored):
     found = page("runs", id=scored, tab="cases")
-    assert "[" not in found.dataframe[0].value.iloc[3]["arm_0"]
+    assert "[" not in matrix(found).iloc[3]["arm_0"]
     found.selectbox(key="matrix_score").set_value("tone").run()
     assert not found.exception
     assert len(cases(found)) == 20
-    assert found.dataframe[0].value.iloc[3]["arm_0"].startswith("[0.15] answer 3")
+    assert matrix(found).iloc[3]["arm_0"].startswith("[0.15] answer 3")
 
 
 def test_a_bound_leaves_out_what_is_beyond(scored):
@@ -115,7 +117,7 @@ def test_another_filter_reads_anew(running, sqlite_db):
     finish(sqlite_db, running, range(2, 4))
     found.query_params["f"] = "all"
     found.run()
-    assert found.dataframe[0].value.iloc[1]["arm_0"].startswith("!")
+    assert matrix(found).iloc[1]["arm_0"].startswith("!")
     assert "new results" not in words(found)
 
 
@@ -127,19 +129,15 @@ def test_cells_show_by_sign_and_by_look_what_they_are(scored, sqlite_db: Databas
         toggle_highlight(session, scored, 2)
         toggle_highlight(session, scored, 0)
     finish(sqlite_db, scored, range(6, 7), status="completed")
-    found = page("runs", id=scored, tab="cases").dataframe[0]
-    styler = found.proto.arrow_data.styler
+    found = page("runs", id=scored, tab="cases")
+    lines, looks = matrix(found), matrix_looks(found)
     signs = {0: "★ ✓", 2: "★", 3: "✗", 4: "–", 6: "!", 7: ""}
     words = {0: "good", 2: "", 3: "bad", 4: "skip", 6: "failed"}
     for number, sign in signs.items():
         row, arm = divmod(number, 2)
-        assert found.value.iloc[row][f"arm_{arm}"].startswith(f"{sign} " if sign else "answer")
-        (css,) = [
-            rule.partition("{")[2].strip(" }")
-            for rule in styler.styles.split("}")
-            if f"row{row}_col{arm + 1}," in rule.replace(" {", ", {")
-        ] or [""]
-        wanted = states.look(words.get(number, ""), highlighted=number in (0, 2))
-        assert css == wanted, number
-    assert styler.uuid == "matrix"
-    assert len({states.look(word) for word in states.SIGNS}) == len(states.SIGNS)
+        place = row, f"arm_{arm}"
+        assert lines.at[place].startswith(f"{sign} " if sign else "answer")
+        wanted = states.looks(words.get(number, ""), highlighted=number in (0, 2))
+        assert tuple(looks.at[place]) == wanted, number
+    rules = (Path(states.__file__).parent / "matrix_table.css").read_text()
+    assert all(f".{name} {{" in rules for name in ("highlighted", "good", "bad", "skip", "failed"))

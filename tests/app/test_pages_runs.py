@@ -13,7 +13,7 @@ from evalsets.models import Label, Run
 from evalsets.runs import service as runs
 from prompts import service
 from prompts.content import MessageTemplate, PromptContent
-from tests.support.pages import page, words
+from tests.support.pages import matrix, page, words
 from tests.support.runs_factory import make_run
 
 ARMS = ("base@1 | echo", "base@2 | echo", "other@1 | echo")
@@ -55,19 +55,19 @@ def test_every_tab(run, tab):
 
 def test_the_matrix_pages_by_fifty(run):
     found = page("runs", id=run, tab="cases")
-    first = found.dataframe[0].value
+    first = matrix(found)
     assert len(first) == 50
     found.button(key="matrix_next").click().run()
-    second = found.dataframe[0].value
+    second = matrix(found)
     assert len(second) == 10
     assert set(first["case"]) & set(second["case"]) == set()
     found.button(key="matrix_previous").click().run()
-    assert list(found.dataframe[0].value["case"]) == list(first["case"])
+    assert list(matrix(found)["case"]) == list(first["case"])
 
 
 def test_failed_cells_have_their_filter_and_their_word(run):
     found = page("runs", id=run, tab="cases", f="failed")
-    frame = found.dataframe[0].value
+    frame = matrix(found)
     assert list(frame["case"]) == ["c3"]
     assert frame.iloc[0]["arm_2"].startswith("!")
 
@@ -82,7 +82,7 @@ def test_a_cell_opens_whole_and_takes_a_label(run, sqlite_db):
     assert [(one.label, one.cell, one.annotator, one.source) for one in rows] == [
         ("bad", 4, "admin", "picked")
     ]
-    frame = page("runs", id=run, tab="cases").dataframe[0].value
+    frame = matrix(page("runs", id=run, tab="cases"))
     assert frame.iloc[1]["arm_1"].startswith("✗")
 
 

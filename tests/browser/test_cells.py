@@ -4,25 +4,37 @@ import re
 
 import pytest
 from playwright.sync_api import BrowserContext, expect
+from sqlmodel import col, select
 
 from app import example
 from core.database import Database
 from core.settings import Settings
 from core.workspace_settings import set_setting
 from evalsets.datasets import service as datasets
+from evalsets.models import Label
+from tests.support.axe import findings, source
 from tests.support.browser import Server, settled
+from tests.support.runs_factory import make_run
 
 pytestmark = pytest.mark.browser
 
 
-def test_mark_keep_and_open(context: BrowserContext, server: Server):
+@pytest.fixture(scope="module")
+def inside(context: BrowserContext, server: Server) -> BrowserContext:
+    """The browser, signed in."""
+    page = context.new_page()
+    page.goto(server.sign_in)
+    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible(timeout=30_000)
+    page.close()
+    return context
+
+
+def test_mark_keep_and_open(inside: BrowserContext, server: Server):
     database = Database(Settings(data_dir=server.data_dir, database_url=None))
     example.load(database, "user:admin")
     with database.read_scope() as session:
         run = example.known_run(session)
-    page = context.new_page()
-    page.goto(server.sign_in)
-    expect(page.get_by_role("heading", name="Home", exact=True)).to_be_visible(timeout=30_000)
+    page = inside.new_page()
     page.goto(f"{server.url}/runs?id={run}&tab=cases&order=loss&base=news%402+%7C+demo")
     inspector = page.locator(".st-key-inspector")
     lost = inspector.get_by_text("news@1 | demo")  # the arm that lost
@@ -51,6 +63,55 @@ def test_mark_keep_and_open(context: BrowserContext, server: Server):
     page.get_by_role("button", name=re.compile("Open in playground")).click()
     expect(page).to_have_url(re.compile(r"/playground\?scene="), timeout=30_000)
     expect(page.get_by_role("textbox", name="audience")).to_have_value(shown)
+
+
+def test_cells_open_by_a_press_and_by_arrows(inside: BrowserContext, server: Server):
+    database = Database(Settings(data_dir=server.data_dir, database_url=None))
+    with database.session_scope("user:admin") as session:
+        run = make_run(session, cases=60, dataset="walked", arms=("a", "b"), imported=True)
+    page = inside.new_page()
+    page.goto(f"{server.url}/runs?id={run}&tab=cases")
+    output = page.locator(".st-key-cell_output .output")
+    expect(output).to_have_text("answer 0 of arm 0, 1", timeout=30_000)
+    settled(page)
+    table = page.get_by_role("grid", name="Cases by arms with previews of their outputs")
+    expect(table.get_by_role("columnheader")).to_have_text(["Case", "a", "b"])
+    expect(table.get_by_role("row")).to_have_count(51)
+    assert findings(page, source()) == []
+    title = page.get_by_role("heading", level=1).element_handle()
+
+    cell = table.get_by_role("gridcell")
+    cell.nth(5).click()
+    expect(output).to_have_text("answer 2 of arm 1, 1")
+    expect(page).to_have_url(re.compile("sel=5"))
+    page.keyboard.press("ArrowDown")
+    expect(output).to_have_text("answer 3 of arm 1, 1")
+    page.keyboard.press("ArrowLeft")
+    expect(output).to_have_text("answer 3 of arm 0, 1")
+    asked: list[str] = []
+    page.on("framenavigated", lambda frame: asked.append(frame.url))
+    for _ in range(20):  # from the second on these are repeats, as a held key sends them
+        page.keyboard.down("ArrowDown")
+        page.wait_for_timeout(20)
+    page.keyboard.up("ArrowDown")
+    expect(output).to_have_text("answer 23 of arm 0, 1")
+    assert len({url for url in asked if "sel=" in url}) < 6, "it opens where the key stops"
+    expect(table.locator("[aria-selected=true]")).to_have_text("answer 23 of arm 0, 1")
+    assert title.evaluate("node => node.isConnected")
+
+    settled(page)
+    page.keyboard.press("2")
+    expect(table.locator("[aria-selected=true]")).to_have_text("✗ answer 23 of arm 0, 1")
+    page.keyboard.press("ArrowDown")  # the table was drawn anew and kept its place
+    expect(output).to_have_text("answer 24 of arm 0, 1")
+    with database.read_scope() as session:
+        said = session.exec(select(Label.label).order_by(col(Label.id).desc())).first()
+        assert said == "bad"
+    page.keyboard.press("n")
+    expect(cell.first).to_have_text("answer 50 of arm 0, 1")
+    expect(output).to_have_text("answer 50 of arm 0, 1")
+    database.close()
+    page.close()
 
 
 def test_a_judge_is_asked_and_its_answers_come_by_themselves(

@@ -1,12 +1,14 @@
 """Streamlit's AppTest over the real entry script, on a real database, signed in for real."""
 
 import asyncio
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from streamlit.runtime.scriptrunner.script_cache import ScriptCache
 from streamlit.testing.v1 import AppTest, app_test
@@ -72,6 +74,29 @@ def served(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cont
     finally:
         set_context(None)
         background.close()
+
+
+def matrix(found: AppTest) -> pd.DataFrame:
+    """The lines of the cells of a run by `case`, `arm_0`, `arm_1` …; "" where there is none."""
+    return _matrix(found, 1, "")
+
+
+def matrix_looks(found: AppTest) -> pd.DataFrame:
+    """How they look, in the same places."""
+    return _matrix(found, 2, ())
+
+
+def _matrix(found: AppTest, part: int, none: Any) -> pd.DataFrame:
+    (told,) = [
+        json.loads(one.proto.json)
+        for one in found.get("bidi_component")
+        if one.proto.component_name == "promptstone_matrix"
+    ]
+    return pd.DataFrame(
+        {"case": case}
+        | {f"arm_{n}": none if one is None else one[part] for n, one in enumerate(row)}
+        for case, row in told["rows"]
+    )
 
 
 def page(name: str = "home", **query: str) -> AppTest:

@@ -105,7 +105,7 @@ def _label(run_id: str, number: int, mine: str | None) -> None:
 
 
 def _press(run_id: str, number: int, label: str) -> None:
-    matrix.release()
+    matrix.count()
     access.act(lambda session: pick_label(session, run_id, number, checked(label)))
 
 

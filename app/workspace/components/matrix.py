@@ -12,6 +12,7 @@ from evalsets.runs.matrix import MatrixPage
 from evalsets.runs.service import get_run
 
 _HELD = "matrix_held"
+_COUNTED = "matrix_counted"
 _ALIVE = ("queued", "running")
 
 
@@ -40,6 +41,17 @@ def held(run: Run, shows: tuple[object, ...], read: Callable[[], MatrixPage]) ->
 def release() -> None:
     """Read the page anew at the next drawing."""
     st.session_state.pop(_HELD, None)
+
+
+def count() -> None:
+    """In a callback: what is counted above the matrix has changed, too."""
+    release()
+    st.session_state[_COUNTED] = True
+
+
+def is_counted() -> bool:
+    """Whether the page is to be drawn anew for it; says so once."""
+    return bool(st.session_state.pop(_COUNTED, False))
 
 
 def news(run: Run) -> None:

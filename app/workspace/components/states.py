@@ -12,21 +12,11 @@ RUN_COLORS = {
 }
 SIGNS = {"good": "✓", "bad": "✗", "skip": "–", "failed": "!", "pending": "…", "highlighted": "★"}
 
-_TINTS = {
-    "good": "rgba(44, 155, 135, .2)",
-    "bad": "rgba(214, 84, 38, .2)",
-    "skip": "rgba(128, 138, 150, .16)",
-    "failed": "rgba(206, 148, 24, .26)",
-    "highlighted": "rgba(138, 100, 205, .2)",
-}
-"""Translucent, so that they stand on a light and on a dark ground without a word to the server."""
 
-
-def look(state: str, *, highlighted: bool = False) -> str:
-    """CSS of a cell in a grid: what its sign says, seen from afar; a highlighted one is bold."""
-    tint = _TINTS.get(state) or (_TINTS["highlighted"] if highlighted else None)
-    parts = [f"background-color: {tint}"] if tint else []
-    return "; ".join([*parts, "font-weight: 600"] if highlighted else parts)
+def looks(state: str, *, highlighted: bool = False) -> tuple[str, ...]:
+    """How a cell looks from afar, as names of `matrix_table.css`: by its sign, and highlighted."""
+    named = (state,) if state in ("good", "bad", "skip", "failed") else ()
+    return ("highlighted", *named) if highlighted else named
 
 
 def run_badge(status: str) -> tuple[str, str]:

@@ -5,7 +5,6 @@ from typing import Any
 
 import pandas as pd
 import streamlit as st
-from pandas.io.formats.style import Styler
 
 from app.workspace.components import url
 from app.workspace.components.plain import plain, preview
@@ -79,12 +78,10 @@ def grid(
     on_cell: Callable[[int, str], None],
     widths: Mapping[str, str | int] | None = None,
     height: int | None = None,
-    looks: Sequence[Mapping[str, str]] | None = None,
 ) -> None:
     """A list whose cells are walked by arrows; `on_cell` gets row and column in a callback.
 
-    Its key holds the cursor, or an old selection would point at a new row. `looks` gives CSS by row
-    and column: `background-color`, `color` and `font-weight` are what the grid takes.
+    Its key holds the cursor, or an old selection would point at a new row.
     """
     cursor = "_".join(url.get(name) or "" for name in _CURSOR)
     key = f"{page}_grid_{cursor}"
@@ -95,9 +92,8 @@ def grid(
             on_cell(cells[0][0], str(cells[0][1]))
 
     sizes: Mapping[str, Any] = widths or {}
-    frame = _frame(rows, headers)
     st.dataframe(
-        frame if looks is None else _styled(frame, looks, page),
+        _frame(rows, headers),
         key=key,
         hide_index=True,
         column_config={
@@ -165,12 +161,6 @@ def _turn(**cursor: int | str | None) -> None:
 def _frame(rows: Sequence[Mapping[str, Any]], headers: Mapping[str, str]) -> pd.DataFrame:
     data = {name: [_cell(row.get(name)) for row in rows] for name in headers}
     return pd.DataFrame(data, columns=list(headers), dtype="object")
-
-
-def _styled(frame: pd.DataFrame, looks: Sequence[Mapping[str, str]], name: str) -> Styler:
-    """The frame with its looks; under a fixed name, or all of it travels again with every click."""
-    css = pd.DataFrame(list(looks), columns=frame.columns, dtype="object").fillna("")
-    return frame.style.set_uuid(name).apply(lambda _: css, axis=None)
 
 
 def _cell(value: Any) -> str:

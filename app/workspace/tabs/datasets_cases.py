@@ -83,11 +83,11 @@ def _inspect(case: CasePublic) -> None:
         for name, value in case.inputs.items():
             st.caption(plain(name))
             if isinstance(value, str):
-                st.code(visible(value), language=None, wrap_lines=True)
+                st.text(visible(value))
             else:
                 st.json(value)
         if case.expected is not None:
             st.caption(t("columns.case_expected"))
-            st.code(visible(case.expected), language=None, wrap_lines=True)
+            st.text(visible(case.expected))
         if case.tags or case.split:
             st.caption(plain(" · ".join(filter(None, [case.split, *case.tags]))))

@@ -6,12 +6,14 @@ from app.workspace.components import (
     access,
     cell_inspector,
     matrix,
+    matrix_table,
     scores,
     search_box,
     states,
     table,
     url,
 )
+from app.workspace.components.matrix_table import TableCell, TableRow
 from app.workspace.components.plain import preview
 from app.workspace.strings import raw, t
 from evalsets.models import Run
@@ -25,6 +27,21 @@ ORDERS = ("case", "loss")
 
 
 def draw(run_id: str) -> None:
+    """The tab is one fragment, so that a click on a cell redraws nothing else of the page."""
+    _tab(run_id, url.drawer())
+
+
+@st.fragment
+def _tab(run_id: str, drawer: str | None) -> None:
+    url.left()
+    if url.drawer() != drawer or matrix.is_counted():
+        st.rerun()
+    access.notice()
+    with access.shown_errors():
+        _cases(run_id)
+
+
+def _cases(run_id: str) -> None:
     with access.reading() as session:
         run = get_run(session, run_id)
         names = scores.evaluators(session, run)
@@ -39,15 +56,21 @@ def draw(run_id: str) -> None:
         base = _base(arms)
         order = _order(score.evaluator) if len(arms) > 1 else "case"
     by = ByLoss(base, score.evaluator) if order == "loss" else None
+    page = _page(run, shown, text, score, by)
     left, right = st.columns([3, 2], gap="medium")
+    asked, here = url.get("sel") or "", 0
+    # What a click asks for is sent before what stays.
+    if page.rows:
+        here = int(asked) if asked.isdecimal() else _first(page, by)
+        with right:
+            cell_inspector.draw(run_id, here, base)
     with left:
-        first = _matrix(run, shown, text, score, by)
-    if first is None:
-        st.caption(t("runs.no_cells"))
-        return
-    with right:
-        asked = url.get("sel") or ""
-        cell_inspector.draw(run_id, int(asked) if asked.isdecimal() else first, base)
+        matrix.news(run)
+        if page.rows:
+            _grid(run, page, score.evaluator, here)
+            table.pager("matrix", before=page.before, after=page.after, both=True)
+        else:
+            st.caption(t("runs.no_cells"))
 
 
 def _base(arms: tuple[str, ...]) -> int:
@@ -81,10 +104,10 @@ def _order(evaluator: str | None) -> str:
     )  # fmt: skip
 
 
-def _matrix(
+def _page(
     run: Run, shown: str, text: str, score: scores.Picked, order: ByLoss | None
-) -> int | None:
-    """The page; returns its first cell, by loss the first that may have lost."""
+) -> MatrixPage:
+    """The rows that the address asks for."""
     after, before = url.get("after"), url.get("before")
 
     def read() -> MatrixPage:
@@ -100,43 +123,37 @@ def _matrix(
                 before=int(before) if before else None,
             )
 
-    page = matrix.held(run, (shown, score.filter, text, order, after, before), read)
-    matrix.news(run)
-    if not page.rows:
-        return None
-    _grid(run, page, score.evaluator)
-    table.pager("matrix", before=page.before, after=page.after, both=True)
+    return matrix.held(run, (shown, score.filter, text, order, after, before), read)
+
+
+def _first(page: MatrixPage, order: ByLoss | None) -> int:
+    """The first cell of a page, by loss the first that may have lost."""
     here = [cell.number for cell in page.rows[0].cells if cell is not None]
     lost = [cell.number for cell in page.rows[0].cells if cell and order and cell.arm != order.base]
     return (lost or here)[0]
 
 
-def _grid(run: Run, page: MatrixPage, evaluator: str | None) -> None:
-    rows, looks = [], []
-    for row in page.rows:
-        name = f"{row.case_id} · {row.repeat}" if run.repeats > 1 else row.case_id
-        there = {f"arm_{place}": cell for place, cell in enumerate(row.cells) if cell is not None}
-        rows.append({"case": name} | {arm: _cell(cell, evaluator) for arm, cell in there.items()})
-        looks.append({arm: _look(cell) for arm, cell in there.items()})
-    headers = {"case": raw("columns.case")}
-    headers |= {f"arm_{place}": name for place, name in enumerate(page.arms)}
-
-    def opened(row: int, column: str) -> None:
-        place = int(column.removeprefix("arm_")) if column.startswith("arm_") else 0
-        cell = page.rows[row].cells[place]
-        if cell is not None:
-            url.put(sel=cell.number)
-
-    table.grid(
-        "matrix", rows, headers, alt=raw("runs.matrix_alt"), on_cell=opened,
-        widths={"case": 90, **{f"arm_{place}": _width(page) for place in range(len(page.arms))}},
-        height=min(len(rows) + 1, 17) * table.ROW_PIXELS + 3, looks=looks,
+def _grid(run: Run, page: MatrixPage, evaluator: str | None, here: int) -> None:
+    rows = [
+        TableRow(
+            f"{row.case_id} · {row.repeat}" if run.repeats > 1 else row.case_id,
+            [None if one is None else _drawn(one, evaluator) for one in row.cells],
+        )
+        for row in page.rows
+    ]
+    matrix_table.draw(
+        rows, page.arms, key="matrix_cells", label=raw("runs.matrix_alt"),
+        case=raw("columns.case"), selected=here,
+        on_open=lambda number: url.put(sel=number),
     )  # fmt: skip
 
 
-def _width(page: MatrixPage) -> int:
-    """Two arms fill the list; more scroll in it."""
-    return 300 if len(page.arms) < 3 else 220
+def _drawn(cell: MatrixCell, evaluator: str | None) -> TableCell:
+    return TableCell(
+        cell.number,
+        _cell(cell, evaluator),
+        states.looks(_said(cell), highlighted=cell.highlighted),
+    )
 
 
 def _said(cell: MatrixCell) -> str:
@@ -144,10 +161,6 @@ def _said(cell: MatrixCell) -> str:
     if cell.state != "succeeded":
         return cell.state
     return cell.label.state.value if cell.label is not None else ""
-
-
-def _look(cell: MatrixCell) -> str:
-    return states.look(_said(cell), highlighted=cell.highlighted)
 
 
 def _cell(cell: MatrixCell, evaluator: str | None) -> str:
