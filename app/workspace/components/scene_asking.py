@@ -12,7 +12,7 @@ from app.workspace.components.scene_copy import SceneCopy
 from app.workspace.components.scene_readying import Drawn, Readied, attempt, given, variables
 from connectors import generate
 from connectors.generate import Call
-from connectors.models import Generation
+from connectors.models import Generation, LocalAddress, Model
 from core.errors import PromptstoneError
 from prompts import scenes
 from prompts.going_on import going_on
@@ -130,12 +130,15 @@ def _prepared(
 ) -> dict[str, _Prepared]:
     found: dict[str, _Prepared] = {}
     with access.reading() as session:
+        # Held, so that the columns find them in the session and none is read again for each.
+        held = [*session.exec(select(Model)), *session.exec(select(LocalAddress))]
         for column in state.columns:
             ready = readies.get(column.id)
             if isinstance(ready, PromptstoneError):
                 found[column.id] = _Prepared(None, refused=ready.message)
             elif ready is not None:
                 found[column.id] = _with_target(session, column, ready)
+        del held
     return found
 
 
