@@ -1,9 +1,10 @@
 """How much a batch costs beside its calls: CPU per call, wall time, memory.
 
-    python -m benchmarks.batch [--cells 4000] [--rounds 5] [--skip-promptfoo] [--only cpu|wall|memory]
+    python -m benchmarks.batch [--cells 4000] [--rounds 5] [--skip-peers] [--only cpu|wall|memory]
 
 CPU: seconds of the whole process tree at 64 in flight against the loopback witness, as the slope
 between two sizes, so that start-up does not count; rounds are interleaved, figures are medians.
+Memory: the most that 20,000 cells take, ours over its whole process tree.
 """
 
 import argparse
@@ -11,6 +12,7 @@ import os
 import platform
 import statistics
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,9 +20,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.bare import bare
 from benchmarks.engine import ours
+from benchmarks.inspect_peer import InspectAI
 from benchmarks.promptfoo import Promptfoo
 from benchmarks.task import IN_FLIGHT
 from tests.support.witness import witness
+
+Peer = InspectAI | Promptfoo
+MOST_CPU = {"inspect-ai": 0.1, "promptfoo": 0.15}
 
 
 def slope(small: dict[str, float], large: dict[str, float]) -> float:
@@ -28,15 +34,14 @@ def slope(small: dict[str, float], large: dict[str, float]) -> float:
     return (large["cpu"] - small["cpu"]) / (large["cells"] - small["cells"]) * 1000
 
 
-def measure_cpu(base_url: str, cells: int, rounds: int, peer: Promptfoo | None) -> None:
+def measure_cpu(base_url: str, cells: int, rounds: int, peers: Sequence[Peer]) -> None:
     few = cells // 8
     subjects = {
         "bare loop": bare,
         "bare loop on uvloop": lambda url, n: bare(url, n, "uvloop"),
         "promptstone": ours,
     }
-    if peer is not None:
-        subjects["promptfoo"] = lambda url, n: peer.run(url, n)
+    subjects |= {peer.name: peer.run for peer in peers}
     found: dict[str, list[float]] = {name: [] for name in subjects}
     for _ in range(rounds):
         for name, subject in subjects.items():
@@ -48,8 +53,9 @@ def measure_cpu(base_url: str, cells: int, rounds: int, peer: Promptfoo | None) 
         )
     ratio = medians["promptstone"] / medians["bare loop"]
     verdict("CPU beside a bare aiohttp+orjson loop", ratio, 4.0, " ×")
-    if peer is not None:
-        verdict("CPU beside promptfoo", medians["promptstone"] / medians["promptfoo"], 0.15, " ×")
+    for peer in peers:
+        share = medians["promptstone"] / medians[peer.name]
+        verdict(f"CPU beside {peer.name}", share, MOST_CPU[peer.name], " ×")
 
 
 def measure_wall(base_url: str, cells: int) -> None:
@@ -59,11 +65,16 @@ def measure_wall(base_url: str, cells: int) -> None:
     verdict("wall time beside the ideal", figures["wall"] / ideal, 1.08, " ×")
 
 
-def measure_memory(base_url: str, cells: int) -> None:
+def measure_memory(base_url: str, cells: int, peers: Sequence[Peer]) -> None:
     figures = ours(base_url, cells, watch=True)
     over = (figures["memory"] - figures["idle"]) / 2**20
     print(f"{cells} cells in {figures['wall']:.1f} s; idle {figures['idle'] / 2**20:.0f} MiB")
     verdict("memory over idle", over, 350, " MiB")
+    for peer in peers:
+        theirs = peer.run(base_url, cells)["memory"]
+        print(f"peak: ours {figures['memory'] / 2**20:.0f}, {peer.name} {theirs / 2**20:.0f} MiB")
+        if peer.name == "promptfoo":
+            verdict("memory beside promptfoo", figures["memory"] / theirs, 0.5, " ×")
 
 
 def verdict(what: str, figure: float, most: float, unit: str) -> None:
@@ -72,33 +83,36 @@ def verdict(what: str, figure: float, most: float, unit: str) -> None:
     print(f"{what}: {figure:.3g}{unit} (at most {most:g}{unit}): {word}", flush=True)
 
 
-def installed_peer() -> Promptfoo | None:
-    """promptfoo, where npm has it or can get it."""
-    peer = Promptfoo()
-    problem = peer.install()
-    print(f"promptfoo left out: {problem}" if problem else f"promptfoo {peer.version}")
-    return None if problem else peer
+def installed() -> list[Peer]:
+    """The peers that are here or can be had."""
+    found: list[Peer] = []
+    for peer in (InspectAI(), Promptfoo()):
+        problem = peer.install()
+        print(f"{peer.name} left out: {problem}" if problem else f"{peer.name} {peer.version}")
+        if not problem:
+            found.append(peer)
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="What a batch costs beside its calls.")
     parser.add_argument("--cells", type=int, default=4000)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--skip-promptfoo", action="store_true")
+    parser.add_argument("--skip-peers", action="store_true")
     parser.add_argument("--only", choices=["cpu", "wall", "memory"])
     options = parser.parse_args()
     python = f"Python {platform.python_version()}"
     libraries = ", ".join(f"{name} {version(name)}" for name in ("aiohttp", "orjson", "sqlalchemy"))
     print(f"{python}, {libraries}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
-    wanted = not options.skip_promptfoo and options.only in (None, "cpu")
-    peer = installed_peer() if wanted else None
+    wanted = not options.skip_peers and options.only != "wall"
+    peers = installed() if wanted else []
     with witness() as server:
         if options.only in (None, "cpu"):
-            measure_cpu(server.base_url, options.cells, options.rounds, peer)
+            measure_cpu(server.base_url, options.cells, options.rounds, peers)
         if options.only in (None, "wall"):
             measure_wall(server.base_url, 50 * IN_FLIGHT)
         if options.only in (None, "memory"):
-            measure_memory(server.base_url, 20_000)
+            measure_memory(server.base_url, 20_000, peers)
 
 
 if __name__ == "__main__":

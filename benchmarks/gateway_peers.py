@@ -13,19 +13,14 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from benchmarks.environments import cache, venv
+
 KEY = "sk-bench-0123456789"
 LITELLM = "1.102.4"
 """Never 1.82.7, 1.82.8 or 1.107.0, which stole credentials; its wheel carries no .pth file."""
 PORTKEY = "1.15.2"
 VLLM_ROUTER = "0.1.17"
 _BODY = {"messages": [{"role": "user", "content": "Write one sentence about topic 7."}]}
-
-
-def cache() -> Path:
-    """Where peers are installed: PROMPTSTONE_BENCH_CACHE, else the user's cache folder."""
-    named = os.environ.get("PROMPTSTONE_BENCH_CACHE")
-    home = os.environ.get("XDG_CACHE_HOME", "~/.cache")
-    return Path(named) if named else Path(home).expanduser() / "promptstone-bench"
 
 
 def end_in_order() -> None:
@@ -166,7 +161,7 @@ class LiteLLM(Subject):
     environment: dict[str, str] = {}  # noqa: RUF012
 
     def install(self) -> str | None:
-        self.program = _venv(f"litellm-{LITELLM}", "litellm", f"litellm[proxy]=={LITELLM}")
+        self.program = venv(f"litellm-{LITELLM}", "litellm", f"litellm[proxy]=={LITELLM}")
         return None if self.program.exists() else "pip could not install it"
 
     def start(self, upstream: int) -> None:
@@ -238,7 +233,7 @@ class VllmRouter(Subject):
 
     def install(self) -> str | None:
         folder = f"vllm-router-{VLLM_ROUTER}"
-        self.program = _venv(folder, "vllm-router", f"vllm-router=={VLLM_ROUTER}")
+        self.program = venv(folder, "vllm-router", f"vllm-router=={VLLM_ROUTER}")
         return None if self.program.exists() else "pip could not install it"
 
     def start(self, upstream: int) -> None:
@@ -248,15 +243,3 @@ class VllmRouter(Subject):
              "--worker-urls", f"http://127.0.0.1:{upstream}", "--policy", "round_robin",
              "--log-level", "error", "--prometheus-port", str(free_port())],
         )  # fmt: skip
-
-
-def _venv(folder: str, program: str, *wanted: str) -> Path:
-    """A command in a virtual environment of its own, installed from wheels alone when missing."""
-    place = cache() / folder / "venv"
-    found = place / "bin" / program
-    if not found.exists():
-        print(f"installing {' '.join(wanted)} under {place} ...", file=sys.stderr, flush=True)
-        subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
-        pip = [str(place / "bin" / "pip"), "install", "-q", "--only-binary=:all:"]
-        subprocess.run([*pip, *wanted], timeout=1500, capture_output=True)
-    return found

@@ -9,15 +9,17 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.environments import cache
 from benchmarks.task import IN_FLIGHT, PROMPT, case
 
 
 class Promptfoo:
     """promptfoo from npm, its results in its own database, telemetry and updates off."""
 
+    name = "promptfoo"
+
     def __init__(self) -> None:
-        cache = Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser()
-        self.folder = cache / "promptstone-bench" / "promptfoo"
+        self.folder = cache() / "promptfoo"
         self.main = self.folder / "node_modules" / "promptfoo" / "dist" / "src" / "main.js"
 
     def install(self) -> str | None:
@@ -69,7 +71,8 @@ class Promptfoo:
                 process.returncode = os.waitstatus_to_exitcode(status)
             wall = time.perf_counter() - started
             assert process.returncode == 0, (home / "log").read_text()[-1000:]
-            return {"cells": cells, "wall": wall, "cpu": usage.ru_utime + usage.ru_stime}
+            cpu, memory = usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+            return {"cells": cells, "wall": wall, "cpu": cpu, "memory": memory}
 
 
 _QUIET = {

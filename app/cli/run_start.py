@@ -69,7 +69,8 @@ def start(
         typer.Option(
             metavar="SPEC",
             help="exact, contains:TEXT, similarity:0.8, rouge, bleu, chrf, json_path:$.a, "
-            "tool_call:NAME, judge:RUBRIC, FILE.yaml, a saved name; repeat.",
+            "tool_call:NAME, judge:RUBRIC, pairwise:RUBRIC, python:NAME, FILE.yaml, "
+            "a saved name; repeat.",
         ),
     ] = [],  # noqa: B006
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Ask again what was asked.")] = False,

@@ -6,6 +6,7 @@ import time
 import pytest
 from sqlmodel import select
 
+from app.workspace.tabs.runs_plan import mapping_text
 from core.database import Database
 from evalsets.datasets.adding import standing
 from evalsets.models import Case
@@ -181,3 +182,23 @@ def test_cases_are_written_like_the_failures_of_a_run(
     assert "New cases: 1." in words(found)
     asked = upstream.requests()[-1]["body"]["messages"][-1]["content"]
     assert len(json.loads(asked.rsplit("\n\n", 1)[0])["failures"]) == 5
+
+
+@pytest.mark.parametrize(
+    ("said", "proposed"),
+    [
+        ('["topic=subject", "n=zahl"]', ["topic=subject", "n=zahl"]),
+        ('["topic", 3]', []),
+        ('{"topic": "subject"}', []),
+        ("[", []),
+    ],
+)
+def test_a_plan_takes_the_mapping_of_the_run_it_comes_from(run_id: str, said: str, proposed):
+    found = page("runs", do="plan", mapping=said)
+    assert not found.exception
+    assert found.multiselect(key="plan_mapping").value == proposed
+
+
+def test_only_what_differs_is_a_mapping():
+    assert mapping_text({"topic": "subject", "n": "n"}) == '["topic=subject"]'
+    assert mapping_text({"n": "n"}) is None

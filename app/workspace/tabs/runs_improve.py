@@ -144,6 +144,7 @@ def _decide(asked: Asked, made: Proposal) -> None:
             kwargs={
                 "prompts": f"{before.name}@{before.version},{ref}", "split": "holdout",
                 "models": model.name if model else None, "dataset": asked.found.dataset,
+                "mapping": runs_plan.mapping_text(asked.found.arm.mapping),
             },
         )  # fmt: skip
         url.link("prompts", t("improve.open", ref=ref), id=before.name)

@@ -1,7 +1,9 @@
 """The drawer that plans a run: what it will ask, what it costs, and only then Start."""
 
+import json
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import get_args
+from typing import cast, get_args
 
 import streamlit as st
 from pydantic import ValidationError
@@ -48,8 +50,10 @@ def _body() -> None:
     place = offered.datasets.index(offered.proposed_dataset) if offered.proposed_dataset else None
     dataset = st.selectbox(t("runs.dataset"), offered.datasets, index=place, key="plan_dataset")
     split = _split()
+    asked_mapping = proposed_mapping(url.get("mapping"))
     mapping = st.multiselect(
-        t("runs.mapping"), [], key="plan_mapping", accept_new_options=True,
+        t("runs.mapping"), asked_mapping, default=asked_mapping, key="plan_mapping",
+        accept_new_options=True,
         help=t("runs.mapping_help"), placeholder=raw("runs.mapping_same"),
     )  # fmt: skip
     evaluators = st.multiselect(
@@ -101,6 +105,22 @@ def _body() -> None:
     _foot(figures)
     if st.button(t("runs.start"), type="primary", icon=":material/play_arrow:", key="plan_start"):
         _start(request)
+
+
+def mapping_text(mapping: Mapping[str, str]) -> str | None:
+    """Which variable takes which column, for the address; None where each takes its own name."""
+    entries = [f"{name}={column}" for name, column in mapping.items() if name != column]
+    return json.dumps(entries, ensure_ascii=False) if entries else None
+
+
+def proposed_mapping(text: str | None) -> list[str]:
+    """What the address proposes; nothing where it says something else."""
+    try:
+        said = json.loads(text or "[]")
+    except ValueError:
+        return []
+    entries = cast(list[object], said) if isinstance(said, list) else []
+    return [one for one in dict.fromkeys(map(str, entries)) if "=" in one]
 
 
 def _apps(offered: choices.Choices) -> list[str]:
