@@ -65,16 +65,15 @@ def measure_wall(base_url: str, cells: int) -> None:
     verdict("wall time beside the ideal", figures["wall"] / ideal, 1.08, " ×")
 
 
-def measure_memory(base_url: str, cells: int, peers: Sequence[Peer]) -> None:
+def measure_memory(base_url: str, cells: int, peer: Peer | None) -> None:
     figures = ours(base_url, cells, watch=True)
     over = (figures["memory"] - figures["idle"]) / 2**20
     print(f"{cells} cells in {figures['wall']:.1f} s; idle {figures['idle'] / 2**20:.0f} MiB")
     verdict("memory over idle", over, 350, " MiB")
-    for peer in peers:
+    if peer is not None:
         theirs = peer.run(base_url, cells)["memory"]
         print(f"peak: ours {figures['memory'] / 2**20:.0f}, {peer.name} {theirs / 2**20:.0f} MiB")
-        if peer.name == "promptfoo":
-            verdict("memory beside promptfoo", figures["memory"] / theirs, 0.5, " ×")
+        verdict(f"memory beside {peer.name}", figures["memory"] / theirs, 0.5, " ×")
 
 
 def verdict(what: str, figure: float, most: float, unit: str) -> None:
@@ -106,13 +105,14 @@ def main() -> None:
     print(f"{python}, {libraries}; {os.cpu_count()} cores, load {os.getloadavg()[0]:.2f}")
     wanted = not options.skip_peers and options.only != "wall"
     peers = installed() if wanted else []
+    foo = next((peer for peer in peers if isinstance(peer, Promptfoo)), None)
     with witness() as server:
         if options.only in (None, "cpu"):
             measure_cpu(server.base_url, options.cells, options.rounds, peers)
         if options.only in (None, "wall"):
             measure_wall(server.base_url, 50 * IN_FLIGHT)
         if options.only in (None, "memory"):
-            measure_memory(server.base_url, 20_000, peers)
+            measure_memory(server.base_url, 20_000, foo)
 
 
 if __name__ == "__main__":
