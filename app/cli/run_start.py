@@ -25,6 +25,14 @@ def start(
         list[str],
         typer.Option(metavar="APP[@REF]", help="A published app as an arm of its own; repeat."),
     ] = [],  # noqa: B006
+    arm: Annotated[
+        list[str],
+        typer.Option(
+            metavar="ARM",
+            help="One arm, as 'news@2 | demo | temperature=0'; repeat. Given arms come first, "
+            "and what --prompt and --model make of them again counts once.",
+        ),
+    ] = [],  # noqa: B006
     repeats: Annotated[int, typer.Option(min=1, help="Calls of every case.")] = 1,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many cases.")] = None,
     param: Annotated[
@@ -83,7 +91,7 @@ def start(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Run every prompt on every model over every case; the data folder's worker takes it."""
+    """Run every arm, and every prompt on every model, over every case; the worker takes it."""
     from evalsets.runs import service as runs
 
     if gate and not wait:
@@ -91,8 +99,8 @@ def start(
     gates = parsed(gate)
     chosen = with_saved(evaluator)
     request = _request(
-        prompts=prompt, models=model, apps=app, dataset=dataset, repeats=repeats, limit=limit,
-        split=split,
+        arms=arm, prompts=prompt, models=model, apps=app, dataset=dataset, repeats=repeats,
+        limit=limit, split=split,
         params=repeated_pairs(param, "--param"), kb=kb,
         retrieval=repeated_pairs(retrieval, "--retrieval"), query=query, context=context,
         mapping=mapping, evaluators=chosen,
@@ -101,9 +109,9 @@ def start(
     )  # fmt: skip
     check_names(gates, chosen)
     if plan:
-        _show_plan(runs.plan(state.database(), request, _freezing(app)), None, json)
+        _show_plan(runs.plan(state.database(), request, _freezing(request)), None, json)
         return
-    started = runs.start(state.database(), state.actor(), request, _freezing(app), here=wait)
+    started = runs.start(state.database(), state.actor(), request, _freezing(request), here=wait)
     if not wait:
         _show_plan(started.plan, started.run_id, json)
         tell_if_alone(started.run_id)
@@ -112,9 +120,9 @@ def start(
     watch_run(started.run_id, gates, json)
 
 
-def _freezing(apps: list[str]) -> "FreezeApps | None":
+def _freezing(request: "RunRequest") -> "FreezeApps | None":
     """What freezes apps, loaded where there are some."""
-    if not apps:
+    if not request.names_apps:
         return None
     from serving.as_model import freeze_apps
 

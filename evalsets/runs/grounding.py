@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 from sqlmodel import Session
 
-from core.canonical import Json, canonical_json
+from core.canonical import Json
 from core.errors import Invalid
 from core.names import split_ref
+from evalsets.runs.arm_names import written
 from evalsets.runs.manifest import Arm, FrozenPrompt
 from prompts.content import PromptContent
 from prompts.outcome import VariableReport
@@ -159,7 +160,7 @@ def _choices(grounding: Grounding) -> list[_Choice]:
         for combination in product(*values.values()):
             given = dict(zip(values, combination, strict=True))
             shown = (
-                f" | {key}={_shown(given[key])}" for key, many in values.items() if len(many) > 1
+                f" | {key}={written(given[key])}" for key, many in values.items() if len(many) > 1
             )
             found.append(_Choice(base, search_settings(base, given), label + "".join(shown)))
     return found
@@ -171,10 +172,6 @@ def _setting(key: str) -> str:
         known = ", ".join(SearchSettings.model_fields)
         raise Invalid(f"There is no retrieval setting {key[:40]!r}. Use {known}.", param=key[:40])
     return key
-
-
-def _shown(value: Json) -> str:
-    return value if isinstance(value, str) else canonical_json(value)
 
 
 def search_settings(base: FrozenBase, given: Mapping[str, Json]) -> SearchSettings:

@@ -1,21 +1,16 @@
 """What a run froze at its creation, so that it stays true when prompts and models move on."""
 
-from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
-from itertools import product
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 from sqlmodel import Session
 
 from connectors.models import ModelSettings
-from connectors.parameters import refusal_of
 from connectors.prices import Price, price_of
 from connectors.service import get_model
 from connectors.wire import Target
-from core.canonical import Json, canonical_json
-from core.errors import Invalid
 from prompts.content import PromptContent
 from rag.answer import Retrieval, asked
 
@@ -141,108 +136,3 @@ class Manifest(_Frozen):
     @property
     def judges(self) -> tuple[FrozenEvaluator, ...]:
         return tuple(one for one in self.evaluators if one.judge is not None)
-
-
-class Binding(_Frozen):
-    """`[PROMPT:]VARIABLE=COLUMN`; without a prompt it holds for all."""
-
-    prompt: str | None
-    variable: str
-    column: str
-
-
-def parse_binding(text: str) -> Binding:
-    """`news:topic=subject` to its parts."""
-    left, equals, column = text.partition("=")
-    prompt, colon, variable = left.rpartition(":")
-    if not (equals and variable and column):
-        raise Invalid(
-            f"{text!r} is no mapping. Write VARIABLE=COLUMN or PROMPT:VARIABLE=COLUMN.", param="map"
-        )
-    return Binding(prompt=prompt if colon else None, variable=variable, column=column)
-
-
-def build_arms(
-    prompts: Sequence[FrozenPrompt],
-    models: Sequence[FrozenModel],
-    params: Sequence[tuple[str, Json]] = (),
-    bindings: Sequence[Binding] = (),
-) -> tuple[Arm, ...]:
-    """Prompts × models × values of the parameters that were given more than once, in that order.
-
-    A parameter wins over the prompt's option, which wins over the model's own. Prompts and models
-    named twice count once.
-    """
-    names = {prompt.name for prompt in prompts}
-    for binding in bindings:
-        if binding.prompt is not None and binding.prompt not in names:
-            raise Invalid(
-                f"The mapping names {binding.prompt!r}, which is not in this run. Name one of "
-                f"{', '.join(sorted(names))}.",
-                param="map",
-            )
-    once = {(prompt.name, prompt.version): prompt for prompt in prompts}
-    return tuple(
-        _arm(prompt, model, chosen, bindings)
-        for prompt in once.values()
-        for model in {model.name: model for model in models}.values()
-        for chosen in _choices(params)
-    )
-
-
-def bind_apps(arms: Sequence[Arm], bindings: Sequence[Binding]) -> tuple[Arm, ...]:
-    """Arms of apps with the columns that are bound for all prompts, or for the app's own."""
-    return tuple(
-        arm.model_copy(update={"mapping": _mapping(arm.prompt.name, bindings)})
-        for arm in arms
-        if arm.prompt is not None
-    )
-
-
-def _mapping(prompt: str, bindings: Sequence[Binding]) -> dict[str, str]:
-    mapping = {b.variable: b.column for b in bindings if b.prompt is None}
-    return mapping | {b.variable: b.column for b in bindings if b.prompt == prompt}
-
-
-class _Chosen(_Frozen):
-    params: dict[str, Any]
-    suffix: str
-
-
-def _choices(params: Sequence[tuple[str, Json]]) -> list[_Chosen]:
-    values: dict[str, list[Json]] = {}
-    for key, value in params:
-        known = values.setdefault(key, [])
-        if value not in known:
-            known.append(value)
-    differing = [key for key, options in values.items() if len(options) > 1]
-    found: list[_Chosen] = []
-    for combination in product(*values.values()):
-        given = dict(zip(values, combination, strict=True))
-        suffix = "".join(f" | {key}={_shown(given[key])}" for key in differing)
-        found.append(_Chosen(params=given, suffix=suffix))
-    return found
-
-
-def _shown(value: Json) -> str:
-    return value if isinstance(value, str) else canonical_json(value)
-
-
-def _arm(
-    prompt: FrozenPrompt, model: FrozenModel, chosen: _Chosen, bindings: Sequence[Binding]
-) -> Arm:
-    params: Mapping[str, Any] = {
-        **model.settings.params,
-        **prompt.content.options,
-        **chosen.params,
-    }
-    why = refusal_of(model.settings.kind, params)
-    if why is not None:
-        raise Invalid(f"{prompt.name} on {model.name}: {why}", param="param")
-    return Arm(
-        name=f"{prompt.name}@{prompt.version} | {model.name}{chosen.suffix}",
-        prompt=prompt,
-        model=model,
-        params={key: value for key, value in params.items() if value is not None},
-        mapping=_mapping(prompt.name, bindings),
-    )

@@ -1,6 +1,5 @@
 """What to run: references resolved, everything frozen, and stored with all its cells."""
 
-from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple, Self
 
@@ -11,20 +10,21 @@ from core.errors import Invalid
 from core.names import split_ref
 from evalsets.datasets import service as datasets
 from evalsets.datasets.cases import split_counts
+from evalsets.runs.arm_names import is_app
+from evalsets.runs.arms import build_arms, each_once
+from evalsets.runs.bindings import bound, parse_binding
 from evalsets.runs.evaluation import freeze_evaluators
 from evalsets.runs.grounding import Grounding, freeze_bases, grounded
 from evalsets.runs.judged_pairs import check_pairs
-from evalsets.runs.manifest import (
-    Arm,
-    FrozenModel,
-    FrozenPrompt,
-    Manifest,
-    bind_apps,
-    build_arms,
-    find_model,
-    parse_binding,
+from evalsets.runs.listed import (
+    FreezeApps,
+    Reading,
+    freeze_apps_with,
+    freeze_listed,
+    freeze_prompt,
 )
-from prompts import service as prompts
+from evalsets.runs.manifest import Manifest, find_model
+from evalsets.runs.priced import check_judges_priced, check_priced
 
 MAX_CELLS = 2_000_000
 
@@ -32,7 +32,9 @@ MAX_CELLS = 2_000_000
 class RunRequest(BaseModel):
     """What to run. `prompts` are NAME[@REF], `dataset` is NAME[@VERSION].
 
-    A parameter that is given more than once makes an arm for each value. `mapping` holds
+    `arms` are arms one by one, each by its name (`evalsets.runs.arm_names`). They come first and
+    say all themselves: `params`, `kb` and `retrieval` are of prompts and models alone. A parameter
+    that is given more than once makes an arm for each value. `mapping` holds
     `[PROMPT:]VARIABLE=COLUMN`. `evaluators` are kinds, `kind:argument`, or settings as in a file.
     `kb` are NAME[@SNAPSHOT], `retrieval` fields of SearchSettings: each base and each value of a
     field that is given more than once makes an arm of every prompt that has the variable `context`.
@@ -43,6 +45,7 @@ class RunRequest(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    arms: tuple[str, ...] = ()
     prompts: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     apps: tuple[str, ...] = ()
@@ -67,13 +70,22 @@ class RunRequest(BaseModel):
 
     @model_validator(mode="after")
     def _has_arms(self) -> Self:
-        if bool(self.prompts) != bool(self.models) or not (self.prompts or self.apps):
-            raise ValueError("a run needs a prompt and a model, or an app")
+        some = self.arms or self.prompts or self.apps
+        if bool(self.prompts) != bool(self.models) or not some:
+            raise ValueError("a run needs a prompt and a model, or an app, or an arm")
         return self
+
+    @property
+    def names_apps(self) -> bool:
+        """Whether it takes somebody who can freeze apps."""
+        return bool(self.apps) or any(map(is_app, self.arms))
 
 
 class Draft(NamedTuple):
-    """A run with all references resolved, not yet stored."""
+    """A run with all references resolved, not yet stored.
+
+    The first arms of the manifest are those that were `listed`, each with what it reads.
+    """
 
     manifest: Manifest
     dataset: str
@@ -81,25 +93,26 @@ class Draft(NamedTuple):
     version_id: int
     cases: int
     grounding: Grounding
-
-
-FreezeApps = Callable[[Session, Sequence[str]], tuple[Arm, ...]]
-"""Arms of published apps by APP[@REF]; apps stand above this floor, so who plans passes this in."""
+    listed: tuple[Grounding | None, ...]
 
 
 def resolve(session: Session, request: RunRequest, freeze_apps: FreezeApps | None = None) -> Draft:
     """Freeze everything that the request names; `fit` then gives the arms their passages."""
     dataset = datasets.get(session, *split_ref(request.dataset))
-    frozen = [_freeze_prompt(session, ref) for ref in request.prompts]
+    _check_options(request)
+    reading = Reading(request.query, request.context, request.subject)
+    listed = [freeze_listed(session, text, reading, freeze_apps) for text in request.arms]
+    frozen = [freeze_prompt(session, ref) for ref in request.prompts]
     models = [find_model(session, name) for name in request.models]
-    bindings = [parse_binding(text) for text in request.mapping]
-    arms = build_arms(frozen, models, request.params, bindings)
-    if request.apps:
-        assert freeze_apps is not None, "a run of apps is planned by who can freeze them"
-        arms += bind_apps(freeze_apps(session, request.apps), bindings)
+    arms = [
+        *(one.arm for one in listed),
+        *build_arms(frozen, models, request.params),
+        *freeze_apps_with(freeze_apps, session, request.apps),
+    ]
+    asked = [arm.model for arm in arms if arm.model is not None and arm.app is None]
     manifest = Manifest(
-        arms=arms,
-        evaluators=freeze_evaluators(session, request.evaluators, models),
+        arms=bound(arms, [parse_binding(text) for text in request.mapping]),
+        evaluators=freeze_evaluators(session, request.evaluators, asked),
         repeats=request.repeats,
         limit=request.limit,
         split=request.split,
@@ -117,20 +130,49 @@ def resolve(session: Session, request: RunRequest, freeze_apps: FreezeApps | Non
         request.context,
         request.subject,
     )
-    draft = Draft(manifest, dataset.name, dataset.version, dataset.version_id, cases, grounding)
+    reads = tuple(one.reads for one in listed)
+    draft = Draft(
+        manifest, dataset.name, dataset.version, dataset.version_id, cases, grounding, reads
+    )
     _check_size(draft)
     check_priced(manifest, request.budget)
     check_judges_priced(manifest, request.judge_budget)
     return draft
 
 
+def _check_options(request: RunRequest) -> None:
+    """Refuse what would hold for prompts and models where there are only arms."""
+    if not request.arms or request.prompts:
+        return
+    options = (
+        ("param", request.params, "temperature=0"),
+        ("kb", request.kb, "kb=docs"),
+        ("retrieval", request.retrieval, "kb=docs | top_k=4"),
+    )
+    for option, given, example in options:
+        if given:
+            raise Invalid(
+                f"--{option} belongs to --prompt and --model. Write it into each arm, as "
+                f"'news@2 | demo | {example}'.",
+                param=option,
+            )
+
+
 def fit(draft: Draft) -> Draft:
     """The draft with an arm for every base and search setting; looks into templates.
 
-    So it stays outside of transactions. Raises Invalid when no prompt takes passages.
+    So it stays outside of transactions. Raises Invalid when no prompt takes passages, and for an
+    arm that is listed twice.
     """
-    arms = grounded(draft.manifest.arms, draft.grounding)
-    whole = draft._replace(manifest=draft.manifest.model_copy(update={"arms": arms}))
+    arms = draft.manifest.arms
+    n = len(draft.listed)
+    others = grounded(arms[n:], draft.grounding)
+    listed = [
+        arm if reads is None else grounded([arm], reads)[0]
+        for arm, reads in zip(arms[:n], draft.listed, strict=True)
+    ]
+    arms = each_once(listed, others) if listed else others
+    whole = draft._replace(manifest=draft.manifest.model_copy(update={"arms": arms}), listed=())
     _check_size(whole)
     check_pairs(whole.manifest)
     return whole
@@ -140,14 +182,6 @@ def _count(session: Session, dataset: datasets.DatasetPublic, split: str | None)
     if split is None:
         return dataset.cases
     return split_counts(session, dataset.version_id).get(split, 0)
-
-
-def _freeze_prompt(session: Session, text: str) -> FrozenPrompt:
-    name, ref = split_ref(text)
-    found = prompts.get(session, name, ref)
-    return FrozenPrompt(
-        name=found.name, version=found.version, hash=found.hash, content=found.content
-    )
 
 
 def _check_size(draft: Draft) -> None:
@@ -165,39 +199,4 @@ def _check_size(draft: Draft) -> None:
         raise Invalid(
             f"The run would have {cells:,} cells, more than {MAX_CELLS:,}. Use --limit.",
             param="limit",
-        )
-
-
-def check_priced(manifest: Manifest, budget: Decimal | None) -> None:
-    """Refuse a budget for what has no price."""
-    if budget is None:
-        return
-    models = [arm.model for arm in manifest.arms if arm.model is not None]
-    _refuse_unpriced([*models, *_judging(manifest)], "budget")
-
-
-def check_judges_priced(manifest: Manifest, budget: Decimal | None) -> None:
-    """Refuse a budget of the judges where there is none, or for what has no price."""
-    if budget is None:
-        return
-    if not manifest.judges:
-        raise Invalid(
-            "There is no judge whose calls a budget of the judges could bound. Name one with "
-            "--evaluator, or start without --judge-budget.",
-            param="judge_budget",
-        )
-    _refuse_unpriced(_judging(manifest), "judge-budget")
-
-
-def _judging(manifest: Manifest) -> list[FrozenModel]:
-    return [one.judge.model for one in manifest.judges if one.judge is not None]
-
-
-def _refuse_unpriced(models: Sequence[FrozenModel], option: str) -> None:
-    unpriced = sorted({model.name for model in models if not model.price})
-    if unpriced:
-        raise Invalid(
-            f"A budget needs prices, and {', '.join(unpriced)} has none. Set --input-price and "
-            f"--output-price with `promptstone model add`, or start without --{option}.",
-            param=option.replace("-", "_"),
         )

@@ -23,14 +23,8 @@ from evalsets.runs.ledger import ZERO
 from evalsets.runs.manifest import Manifest
 from evalsets.runs.ownership import KIND, End, leave, owned, settle
 from evalsets.runs.plan import Plan, make_plan
-from evalsets.runs.request import (
-    FreezeApps,
-    RunRequest,
-    check_judges_priced,
-    check_priced,
-    fit,
-    resolve,
-)
+from evalsets.runs.priced import check_judges_priced, check_priced
+from evalsets.runs.request import FreezeApps, RunRequest, fit, resolve
 from evalsets.runs.storing import store
 
 OVER = ("completed", "cancelled", "failed")

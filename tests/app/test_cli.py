@@ -221,6 +221,45 @@ def test_a_plan_starts_nothing(used: Shell):
     assert used.json("run", "list")["runs"] == before
 
 
+def test_arms_are_given_one_by_one_in_their_order(used: Shell):
+    arms = (
+        "--arm",
+        "news/summary@production|echo",
+        "--arm",
+        "news/summary | echo | temperature=0.2",
+    )
+    asked = ("run", "start", "--dataset", "animals", *arms)
+    assert used.json(*asked, "--plan")["cells"] == 6
+    found = used.json(*asked, "--wait", "--gate", "errors==0", "--idempotency-key", "arms")
+    assert [arm["arm"] for arm in found["arms"]] == [
+        "news/summary@1 | echo", "news/summary@2 | echo | temperature=0.2",
+    ]  # fmt: skip
+    assert used.json(*asked, "--idempotency-key", "arms")["id"] == found["id"]
+    verdict = used.json("verdict", found["id"])
+    assert verdict["comparisons"][0]["baseline"] == "news/summary@1 | echo"
+    both = used.json(
+        *asked, "--prompt", "news/summary@1", "--model", "echo", "--model", "demo", "--plan"
+    )
+    assert both["cells"] == 9, "an arm that the product makes again counts once"
+
+
+@pytest.mark.parametrize(
+    ("arms", "said"),
+    [
+        (("news/summary@2",), "is no arm. Write PROMPT | MODEL"),
+        (("nobody | echo",), "prompt list"), (("news/summary@9 | echo",), "newest is 2"),
+        (("news/summary | nobody",), "model list"), (("news/summary | echo | hot",), "KEY=VALUE"),
+        (("news/summary|echo", "--arm", "news/summary@2 | echo"), "is given twice. Leave one out."),
+        (("app:faq",), "app list"),
+        (("news/summary | echo", "--param", "seed=1"), "Write it into each arm"),
+    ],
+)  # fmt: skip
+def test_an_arm_that_cannot_run_is_refused_in_a_sentence(used: Shell, arms: Any, said: str):
+    text = used.error("run", "start", "--dataset", "animals", "--arm", *arms)
+    assert said in text
+    assert len(text.strip().splitlines()) == 1
+
+
 def test_a_run_is_shown_as_the_contract_says(used: Shell, done: dict[str, Any]):
     assert done["status"] == "completed"
     assert done["cells"] == {"total": 6, "succeeded": 6, "failed": 0, "pending": 0}

@@ -57,6 +57,16 @@ def test_an_app_is_made_released_and_promoted(shell: Shell):
     assert "echo (seed=1)" in text
 
 
+def test_an_app_is_an_arm_by_its_name(shell: Shell, tmp_path: Path):
+    shell("app", "release", "faq")
+    (tmp_path / "c.csv").write_text("question\ncats\n")
+    shell("dataset", "push", "pets", str(tmp_path / "c.csv"))
+    asked = ("run", "start", "--dataset", "pets", "--arm", "app:faq", "--arm", "faq@2 | echo")
+    found = shell.json(*asked, "--app", "faq@1", "--wait")
+    assert [arm["arm"] for arm in found["arms"]] == ["app:faq@1", "faq@2 | echo"]
+    assert found["cells"]["succeeded"] == 2
+
+
 def test_an_app_without_a_release_is_shown(shell: Shell):
     assert shell.json("app", "show", "faq")["release"] is None
     assert "newest release  –" in shell("app", "show", "faq")

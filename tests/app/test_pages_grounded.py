@@ -1,5 +1,6 @@
 """Answers from documents on the pages: of a cell, and of a prompt that is tried."""
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlmodel import select
 
+from app.workspace.components import plan_address
 from core.database import Database
 from evalsets.datasets import service as datasets
 from evalsets.datasets.edits import typed_cases
@@ -137,6 +139,13 @@ def test_a_run_is_planned_over_a_base_and_settings_that_differ_make_arms(
     modes = [arm["retrieval"]["settings"]["mode"] for arm in run.manifest["arms"]]
     assert modes == ["lexical", "dense"]
     assert {arm["retrieval"]["base_id"] for arm in run.manifest["arms"]} == {base.id}
+    with sqlite_db.read_scope() as session:
+        arms = plan_address.of_run(session, run)["arms"] or ""
+    said = [f"rag@1 | echo | kb=docs@1 | mode={mode}" for mode in ("lexical", "dense")]
+    assert json.loads(arms) == [f"{said[0]} | top_k=8", f"{said[1]} | top_k=8"], "8 was the base's"
+    found = page("runs", do="plan", arms=json.dumps(["plain@1 | echo", *said]), dataset="asked")
+    assert "plan_bases" not in {one.key for one in found.multiselect}
+    assert "for 3 cells" in words(found)
     listed = page("knowledge", id="docs", tab="snapshots")
     assert "Runs that read from this base" in words(listed)
     offered = page("home").selectbox(key="goto").options

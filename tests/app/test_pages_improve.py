@@ -4,12 +4,12 @@ import json
 import time
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
-from app.workspace.tabs.runs_plan import mapping_text
+from app.workspace.components.plan_address import mapping_text
 from core.database import Database
 from evalsets.datasets.adding import standing
-from evalsets.models import Case
+from evalsets.models import Case, Run
 from evalsets.runs.service import get_run
 from prompts import service as prompts
 from prompts.models import PromptDraft
@@ -70,10 +70,32 @@ def test_a_proposal_is_accepted_and_then_measured_on_held_out_cases(
     assert saved.message == f"From 5 labeled failures of run {run_id}"
     found.button(key="improve_compare").click().run()
     assert not found.exception
-    assert found.multiselect(key="plan_prompts").value == ["ask@1", "ask@2"]
+    assert found.multiselect(key="plan_arms").value == ["ask@1 | echo", "ask@2 | echo"]
     assert found.selectbox(key="plan_split").value == "holdout"
-    assert found.multiselect(key="plan_models").value == ["echo"]
     assert "2 cells" in words(found), "one case is held out, of both versions"
+
+
+def test_the_comparison_has_the_parameters_of_the_arm_it_came_from(
+    run_id: str, sqlite_db: Database, upstream: Witness
+):
+    with sqlite_db.session_scope("user:admin") as session:
+        run = get_run(session, run_id)
+        arms = [{**arm, "params": {"temperature": 0.2}} for arm in run.manifest["arms"]]
+        run.manifest = {**run.manifest, "arms": arms}
+        session.add(run)
+    found = proposal(run_id, upstream, json.dumps(BETTER))
+    found.button(key="improve_accept").click().run()
+    found.button(key="improve_compare").click().run()
+    wanted = [f"ask@{n} | echo | temperature=0.2" for n in (1, 2)]
+    assert found.multiselect(key="plan_arms").value == wanted
+    found.button(key="plan_start").click().run()
+    assert not found.exception
+    with sqlite_db.read_scope() as session:
+        started = session.exec(select(Run).order_by(col(Run.id).desc())).first()
+    assert started is not None
+    assert [arm["name"] for arm in started.manifest["arms"]] == wanted
+    assert [arm["params"] for arm in started.manifest["arms"]] == [{"temperature": 0.2}] * 2
+    assert started.manifest["split"] == "holdout"
 
 
 def test_what_is_refused_shows_the_reason_and_the_words(
@@ -188,7 +210,8 @@ def test_cases_are_written_like_the_failures_of_a_run(
     ("said", "proposed"),
     [
         ('["topic=subject", "n=zahl"]', ["topic=subject", "n=zahl"]),
-        ('["topic", 3]', []),
+        ('["topic", 3, " "]', []),
+        ("[" * 100_000, []),
         ('{"topic": "subject"}', []),
         ("[", []),
     ],

@@ -275,16 +275,30 @@ def _until(database: Database, state: SceneState, holds: Any) -> None:
         time.sleep(0.02)
 
 
-def test_a_run_over_a_data_set_is_planned_with_the_arms(ask: Database):
+def test_a_run_over_a_data_set_is_planned_with_just_the_columns(ask: Database):
     scene_id = scene(ask, "echo", "demo", repeats=2)
     found = page("playground", scene=scene_id)
     found.button(key="scene_dataset").click().run()
-    asked = found.query_params
-    assert "ask@1,ask@2" in asked["prompts"]
-    assert "echo,demo" in asked["models"]
+    assert "plan_prompts" not in {one.key for one in found.multiselect}
     assert found.number_input(key="plan_repeats").value == 2
-    assert found.multiselect(key="plan_prompts").value == ["ask@1", "ask@2"]
-    assert sorted(found.multiselect(key="plan_models").value) == ["demo", "echo"]
+    assert found.multiselect(key="plan_arms").value == ["ask@1 | echo", "ask@2 | demo"]
+
+
+def test_a_column_with_parameters_of_its_own_is_planned_with_them(ask: Database):
+    scene_id = scene(ask, "echo", "echo", "echo")
+    with ask.session_scope("user:admin") as session:
+        stored_ = scenes.get(session, scene_id)
+        first, second, third = stored_.state.columns
+        hot = {**third.content, "options": {"temperature": 0.9, "stop": "a | b"}}
+        changed = third.model_copy(update={"content": hot, "changed": True})
+        same = second.model_copy(update={"prompt": "ask", "version": 1, "content": first.content})
+        columns = (first, same, changed)
+        scenes.save(session, scene_id, stored_.state.replaced(columns=columns), revision=1)
+    found = page("playground", scene=scene_id)
+    assert not found.button(key="scene_dataset").disabled
+    found.button(key="scene_dataset").click().run()
+    wanted = ["ask@1 | echo", 'ask@1 | echo | temperature=0.9 | stop="a | b"']
+    assert found.multiselect(key="plan_arms").value == wanted, "equal columns are one arm"
 
 
 def test_text_of_a_column_is_saved_as_a_version_and_the_draft_elsewhere_stays(ask: Database):

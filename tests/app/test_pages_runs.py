@@ -1,10 +1,13 @@
 """Runs, labels and verdicts through their pages."""
 
+import json
+
 import pytest
 from sqlmodel import col, select
 
 from app import example
-from app.workspace.components import labeling
+from app.workspace.components import labeling, plan_address
+from app.workspace.tabs import runs_drawers
 from core.database import Database
 from evalsets.datasets import service as datasets
 from evalsets.labels.queue_plan import PlanForm, create_queue
@@ -320,3 +323,65 @@ def test_a_column_of_another_name_is_bound_in_the_plan(workspace, sqlite_db):
     with sqlite_db.read_scope() as session:
         run = session.exec(select(Run).where(col(Run.imported).is_(False))).one()
     assert run.manifest["arms"][0]["mapping"] == {"asked_about": column}
+
+
+ARM = "news@2 | echo | temperature=0.2"
+
+
+def test_proposed_arms_stand_in_place_of_prompts_and_models(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")
+    proposed = json.dumps([ARM, "news@1 | demo"])
+    found = page("runs", do="plan", arms=proposed, dataset="news-grid")
+    assert not found.exception
+    assert not {"plan_prompts", "plan_models"} & {one.key for one in found.multiselect}
+    assert found.multiselect(key="plan_arms").value == [ARM, "news@1 | demo"]
+    assert "for 24 cells" in words(found)
+    found.multiselect(key="plan_arms").set_value([]).run()
+    assert "at least one arm" in words(found)
+    for text, part in (
+        ("news@2", "is no arm. Write PROMPT"), ("news@9 | echo", "has no version 9"),
+        ("news@2 | nobody", "nobody"), ("news | echo | temperature=0.2", "given twice"),
+    ):  # fmt: skip
+        found.multiselect(key="plan_arms").set_value([ARM, text]).run()
+        assert part in words(found).replace("\\", ""), words(found)
+        assert not [b for b in found.button if b.key == "plan_start"]
+    found.multiselect(key="plan_arms").set_value([ARM, "news@1 | echo"]).run()
+    found.button(key="plan_start").click().run()
+    with sqlite_db.read_scope() as session:
+        run = session.exec(select(Run).where(col(Run.imported).is_(False))).one()
+    assert [arm["name"] for arm in run.manifest["arms"]] == [ARM, "news@1 | echo"]
+
+
+def test_from_arms_one_goes_back_to_every_prompt_on_every_model(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")
+    proposed = json.dumps([ARM, "news@1 | demo", "nonsense"])
+    found = page("runs", do="plan", arms=proposed, dataset="news-grid")
+    found.button(key="plan_product").click().run()
+    assert not found.exception
+    assert "plan_arms" not in {one.key for one in found.multiselect}
+    assert found.multiselect(key="plan_prompts").value == ["news@2", "news@1"]
+    assert sorted(found.multiselect(key="plan_models").value) == ["demo", "echo"]
+    assert "for 48 cells" in words(found)
+
+
+def test_the_arms_of_a_run_are_run_again_as_they_were(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")
+    with sqlite_db.read_scope() as session:
+        column = datasets.get(session, "news-grid").columns[0]
+    request = runs.RunRequest(
+        prompts=("news@1", "news@2"), models=("echo",), params=(("temperature", 0.2),),
+        dataset="news-grid", repeats=2, limit=3, mapping=(f"extra={column}",),
+    )  # fmt: skip
+    run_id = runs.start(sqlite_db, "user:admin", request).run_id
+    with sqlite_db.read_scope() as session:
+        run = runs.get_run(session, run_id)
+        assert "runs.again" in runs_drawers.more(run)
+        address = plan_address.of_run(session, run)
+    assert address == {
+        "arms": json.dumps([f"news@{n} | echo | temperature=0.2" for n in (1, 2)]),
+        "dataset": "news-grid", "split": None, "limit": "3", "repeats": "2",
+        "mapping": json.dumps([f"extra={column}"]),
+    }  # fmt: skip
+    found = page("runs", do="plan", **{k: v for k, v in address.items() if v is not None})
+    assert "for 12 cells" in words(found)
+    assert found.number_input(key="plan_limit").value == 3

@@ -9,7 +9,9 @@ from core.database import Database
 from core.errors import Invalid, NotFound
 from evalsets.datasets.edits import typed_cases
 from evalsets.datasets.service import push
-from evalsets.runs.manifest import build_arms, find_model, parse_binding
+from evalsets.runs.arms import build_arms
+from evalsets.runs.bindings import parse_binding
+from evalsets.runs.manifest import find_model
 from evalsets.runs.matrix import matrix_page
 from evalsets.runs.plan import plan_json
 from evalsets.runs.service import RunRequest, plan

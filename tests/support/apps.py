@@ -9,7 +9,8 @@ from core.database import Database
 from evalsets.labels.importing import import_labels
 from evalsets.labels.lines import lines_of
 from evalsets.models import Run
-from evalsets.runs.manifest import FrozenPrompt, Manifest, build_arms, find_model
+from evalsets.runs.arms import build_arms
+from evalsets.runs.manifest import FrozenPrompt, Manifest, find_model
 from prompts import service as prompts
 from prompts.content import PromptContent
 from rag.answer import Retrieval

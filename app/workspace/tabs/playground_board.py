@@ -2,7 +2,16 @@
 
 import streamlit as st
 
-from app.workspace.components import access, header, scene_asking, scene_copy, scene_fields, url
+from app.workspace.components import (
+    access,
+    header,
+    plan_address,
+    scene_arms,
+    scene_asking,
+    scene_copy,
+    scene_fields,
+    url,
+)
 from app.workspace.components.plain import plain
 from app.workspace.components.scene_asking import ask_all, may_ask, running
 from app.workspace.components.scene_copy import SceneCopy
@@ -11,7 +20,7 @@ from app.workspace.strings import raw, t
 from app.workspace.tabs import playground_blind, playground_column, runs_plan
 from evalsets.labels.output_pairs import newest_output_preferences
 from prompts.blind import wins
-from prompts.scene import MOST_COLUMNS, Column, SceneState
+from prompts.scene import MOST_COLUMNS, SceneState
 
 
 @st.fragment
@@ -115,29 +124,18 @@ def _columns(copy: SceneCopy, looks: Looks) -> None:
 
 
 def _foot(copy: SceneCopy, looks: Looks) -> None:
-    unsaved = [str(n) for n, one in enumerate(copy.mine.columns, 1) if _is_unsaved(one)]
-    why = t("playground.save_first", n=", ".join(unsaved)) if unsaved else None
+    found = scene_arms.of_scene(copy.mine)
+    unsaved = ", ".join(map(str, found.unsaved))
     with st.container(horizontal=True, vertical_alignment="center", key="scene_foot"):
         if st.button(
             t("prompts.run_dataset"), key="scene_dataset", icon=":material/grid_on:",
-            disabled=bool(unsaved), help=why,
+            disabled=bool(unsaved), help=t("playground.save_first", n=unsaved) if unsaved else None,
         ):  # fmt: skip
-            _run_over(copy.mine)
+            runs_plan.go(
+                arms=plan_address.listed(found.texts),
+                repeats=str(copy.mine.repeats) if copy.mine.repeats > 1 else None,
+            )
         st.button(
             t("prompts.save_case"), key="scene_case", icon=":material/add:", type="tertiary",
             on_click=scene_fields.open_drawer, args=("case",), disabled=not looks.variables,
         )  # fmt: skip
-
-
-def _is_unsaved(column: Column) -> bool:
-    return column.changed or column.prompt is None or column.model is None
-
-
-def _run_over(state: SceneState) -> None:
-    """Every prompt on every model of the scene; the plan shows what that is before it starts."""
-    prompts = dict.fromkeys(f"{one.prompt}@{one.version}" for one in state.columns)
-    models = dict.fromkeys(one.model or "" for one in state.columns)
-    runs_plan.go(
-        prompts=",".join(prompts), models=",".join(models),
-        repeats=str(state.repeats) if state.repeats > 1 else None,
-    )  # fmt: skip

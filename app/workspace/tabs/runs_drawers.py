@@ -9,7 +9,7 @@ import streamlit as st
 from app.server import context
 from app.workspace.components import access, cell_actions, drawer, exports, judges, numbers, url
 from app.workspace.strings import raw, t
-from app.workspace.tabs import runs_app
+from app.workspace.tabs import runs_app, runs_plan
 from evalsets.labels.importing import import_labels
 from evalsets.labels.lines import read_label_lines
 from evalsets.models import Run
@@ -25,6 +25,8 @@ def more(run: Run) -> dict[str, Callable[[], None]]:
         "runs.export": partial(url.open_drawer, "export"),
         "runs.labels_import": partial(url.open_drawer, "labels"),
     }
+    if not run.imported:
+        offered["runs.again"] = partial(runs_plan.again, run.id)
     judged = run.manifest.get("judge_budget") and run.status == "completed"
     if (run.status in ("paused", "queued", "running") and not run.imported) or judged:
         offered["runs.raise_budget"] = partial(url.open_drawer, "budget")

@@ -1,5 +1,7 @@
 """A better prompt from the answers that people called bad: proposed, compared, accepted."""
 
+from dataclasses import replace
+
 import streamlit as st
 
 from app.workspace.components import (
@@ -11,6 +13,7 @@ from app.workspace.components import (
     numbers,
     one_call,
     output,
+    plan_address,
     table,
     url,
 )
@@ -23,6 +26,7 @@ from connectors.models import Generation
 from evalsets.improving.asking import estimate, messages
 from evalsets.improving.failures import Failures, failures, prompt_arms
 from evalsets.improving.proposal import Proposal, RefusedError, proposed
+from evalsets.runs.listed import asked_of
 from prompts.diff import diff
 
 
@@ -136,15 +140,17 @@ def _decide(asked: Asked, made: Proposal) -> None:
         return
     ref = f"{before.name}@{saved}"
     st.text(raw("improve.accepted", ref=ref))
-    model = asked.found.arm.model
+    with access.reading() as session:
+        arm = asked_of(session, asked.found.arm)
+    arms = [arm.text, replace(arm, prompt=ref).text]
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             t("improve.compare"), key="improve_compare", icon=":material/compare_arrows:",
             type="primary", on_click=runs_plan.open_plan,
             kwargs={
-                "prompts": f"{before.name}@{before.version},{ref}", "split": "holdout",
-                "models": model.name if model else None, "dataset": asked.found.dataset,
-                "mapping": runs_plan.mapping_text(asked.found.arm.mapping),
+                "arms": plan_address.listed(arms), "split": "holdout",
+                "dataset": asked.found.dataset,
+                "mapping": plan_address.mapping_text(asked.found.arm.mapping),
             },
         )  # fmt: skip
         url.link("prompts", t("improve.open", ref=ref), id=before.name)

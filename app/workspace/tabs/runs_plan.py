@@ -1,22 +1,30 @@
 """The drawer that plans a run: what it will ask, what it costs, and only then Start."""
 
-import json
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import cast, get_args
+from typing import NamedTuple, get_args
 
 import streamlit as st
 from pydantic import ValidationError
 
 from app.server import context
-from app.workspace.components import access, choices, drawer, judges, numbers, plan_bases, url
+from app.workspace.components import (
+    access,
+    choices,
+    drawer,
+    judges,
+    knowledge_rights,
+    plan_address,
+    plan_arms,
+    plan_bases,
+    plan_figures,
+    url,
+)
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.clock import new_id
 from core.errors import PromptstoneError
 from evalsets.files.cases import Split
 from evalsets.runs import service as runs
-from evalsets.runs.plan import Plan
 from serving.as_model import freeze_apps
 
 FORM = "plan_form"
@@ -35,8 +43,24 @@ def draw() -> None:
         drawer.drawer(t("runs.drawer_plan"), _body, width=520)
 
 
-def _body() -> None:
-    offered = choices.choices()
+class _Compared(NamedTuple):
+    """What is compared: arms one by one, or every prompt on every model."""
+
+    one_by_one: bool
+    arms: list[str]
+    prompts: list[str]
+    models: list[str]
+
+    def is_enough(self, apps: list[str]) -> bool:
+        """Whether there is something to run."""
+        return bool(self.arms or (self.models if self.prompts else apps))
+
+
+def _compared(offered: choices.Choices) -> _Compared:
+    proposed = plan_address.proposed(url.get("arms"))
+    if proposed:
+        arms = plan_arms.draw(proposed)
+        return _Compared(True, arms, [], plan_arms.models(arms))
     prompts = st.multiselect(
         t("runs.prompts"), offered.prompts, default=offered.proposed_prompts, key="plan_prompts",
         placeholder=raw("runs.choose"),
@@ -45,12 +69,19 @@ def _body() -> None:
         t("runs.models"), offered.models, default=offered.proposed_models, key="plan_models",
         placeholder=raw("runs.choose"),
     )  # fmt: skip
+    return _Compared(False, [], prompts, models)
+
+
+def _body() -> None:
+    offered = choices.choices()
+    compared = _compared(offered)
+    prompts, models = compared.prompts, compared.models
     apps = _apps(offered)
     reading_from = st.container()
     place = offered.datasets.index(offered.proposed_dataset) if offered.proposed_dataset else None
     dataset = st.selectbox(t("runs.dataset"), offered.datasets, index=place, key="plan_dataset")
     split = _split()
-    asked_mapping = proposed_mapping(url.get("mapping"))
+    asked_mapping = plan_address.proposed_mapping(url.get("mapping"))
     mapping = st.multiselect(
         t("runs.mapping"), asked_mapping, default=asked_mapping, key="plan_mapping",
         accept_new_options=True,
@@ -62,28 +93,29 @@ def _body() -> None:
     )  # fmt: skip
     judge = judges.fields(offered.models, models) if choices.NEW_JUDGE in evaluators else None
     left, middle, right = st.columns(3)
-    asked = url.get("repeats") or ""
-    often = min(max(int(asked), 1), 100) if asked.isdecimal() else 1
+    often = _number("repeats", 100) or 1
     repeats = left.number_input(t("runs.repeats"), 1, 100, often, key="plan_repeats")
     limit = middle.number_input(
-        t("runs.limit"), 1, 1_000_000, None, key="plan_limit", placeholder=raw("table.all")
-    )
+        t("runs.limit"), 1, 1_000_000, _number("limit", 1_000_000), key="plan_limit",
+        placeholder=raw("table.all"),
+    )  # fmt: skip
     budget = right.number_input(
         t("runs.budget"), 0.0, None, offered.budget, step=0.5, key="plan_budget",
         placeholder=raw("runs.no_budget"),
     )  # fmt: skip
     saved = choices.saved_evaluators() | ({choices.NEW_JUDGE: judge} if judge else {})
     judge_budget = judges.budget() if judges.among(evaluators, saved) else None
-    if not (dataset and ((prompts and models) or (apps and not prompts))):
-        st.caption(t("runs.plan_incomplete"))
+    if not (dataset and compared.is_enough(apps)):
+        st.caption(t("runs.arms_incomplete" if compared.one_by_one else "runs.plan_incomplete"))
         return
     if choices.NEW_JUDGE in evaluators and judge is None:
         st.caption(t("runs.judge_incomplete"))
         return
     try:
         with reading_from:
-            reading = plan_bases.draw(prompts)
+            reading = _reading(compared)
         request = runs.RunRequest(
+            arms=tuple(compared.arms),
             prompts=tuple(prompts),
             models=tuple(models) if prompts else (),
             apps=tuple(apps),
@@ -102,25 +134,22 @@ def _body() -> None:
     except (PromptstoneError, ValidationError) as error:
         st.error(plain(getattr(error, "message", str(error))), icon=":material/error:")
         return
-    _foot(figures)
+    plan_figures.draw(figures)
     if st.button(t("runs.start"), type="primary", icon=":material/play_arrow:", key="plan_start"):
         _start(request)
 
 
-def mapping_text(mapping: Mapping[str, str]) -> str | None:
-    """Which variable takes which column, for the address; None where each takes its own name."""
-    entries = [f"{name}={column}" for name, column in mapping.items() if name != column]
-    return json.dumps(entries, ensure_ascii=False) if entries else None
+def _reading(compared: _Compared) -> plan_bases.Reading:
+    """Arms name their bases themselves; the rules of who looks hold for them, too."""
+    if compared.one_by_one:
+        return plan_bases.Reading(subject=knowledge_rights.subject())
+    return plan_bases.draw(compared.prompts)
 
 
-def proposed_mapping(text: str | None) -> list[str]:
-    """What the address proposes; nothing where it says something else."""
-    try:
-        said = json.loads(text or "[]")
-    except ValueError:
-        return []
-    entries = cast(list[object], said) if isinstance(said, list) else []
-    return [one for one in dict.fromkeys(map(str, entries)) if "=" in one]
+def _number(name: str, most: int) -> int | None:
+    """A number from 1 that the address proposes."""
+    asked = url.get(name) or ""
+    return min(max(int(asked), 1), most) if asked.isdecimal() and len(asked) < 10 else None
 
 
 def _apps(offered: choices.Choices) -> list[str]:
@@ -142,23 +171,6 @@ def _split() -> str | None:
     )  # fmt: skip
 
 
-def _foot(figures: Plan) -> None:
-    cost = numbers.money(figures.cost_usd)
-    with st.container(border=True, gap=None, key="plan_foot"):
-        st.text(raw("runs.plan_calls", calls=numbers.count(figures.calls), cells=figures.cells))
-        st.text(raw("runs.plan_cached", n=numbers.count(figures.cached)))
-        if figures.unrunnable:
-            st.text(raw("runs.plan_unrunnable", n=figures.unrunnable))
-        tokens = (numbers.short_count(n) for n in figures.tokens)
-        st.text(raw("runs.plan_tokens", input=next(tokens), output=next(tokens)))
-        st.text(raw("runs.plan_cost", cost=cost))
-        if figures.evaluation.calls:
-            judged = numbers.money(figures.evaluation.cost_usd)
-            st.text(raw("runs.plan_judges", n=figures.evaluation.calls, cost=judged))
-        span = numbers.span(figures.minutes * 60_000)
-        st.text(raw("runs.plan_minutes", span=span))
-
-
 def _start(request: runs.RunRequest) -> None:
     try:
         started = runs.start(context.current().database, access.actor(), request, freeze_apps)
@@ -173,3 +185,10 @@ def go(**proposed: str | None) -> None:
     """Leave for the runs page with the drawer open; not from a callback."""
     st.session_state[FORM] = new_id()
     url.go("runs", do="plan", **proposed)
+
+
+def again(run_id: str) -> None:
+    """Open the drawer with the arms of a run, each as it asked."""
+    with access.reading() as session:
+        proposed = plan_address.of_run(session, runs.get_run(session, run_id))
+    open_plan(**proposed)
