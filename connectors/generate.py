@@ -81,6 +81,20 @@ class _Live:
             watcher.set()
 
 
+class Reached(NamedTuple):
+    """A model as a call needs it: where it is, its own parameters, its prices."""
+
+    target: Target
+    params: Mapping[str, Json]
+    price: Price | None
+
+
+def reach(session: Session, model: str, key_path: Path) -> Reached:
+    """A model by name; raises as `target_of` does."""
+    found = get_model(session, model)
+    return Reached(target_of(session, model, key_path), found.settings.params, found.price)
+
+
 def prepare(
     session: Session,
     actor: str,
@@ -96,11 +110,9 @@ def prepare(
     goes_on: GoesOn | None = None,
 ) -> Call:
     """A call of a model by name; `params` win over the model's own. Raises as `target_of` does."""
-    found = get_model(session, model)
-    merged = {**found.settings.params, **(params or {})}
-    request = ChatRequest(messages, params=merged, schema=schema, tools=tools)
-    target = target_of(session, model, key_path)
-    return Call(actor, target, request, found.price, prompt, version, goes_on)
+    found = reach(session, model, key_path)
+    request = ChatRequest(messages, {**found.params, **(params or {})}, schema, tools)
+    return Call(actor, found.target, request, found.price, prompt, version, goes_on)
 
 
 def record(session: Session, call: Call) -> str:

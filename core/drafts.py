@@ -1,6 +1,6 @@
 """What a person typed but did not save, and what they touched last."""
 
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
 from core.audit import actor_of
@@ -31,8 +31,13 @@ def drop_draft(session: Session, kind: str, ref: str) -> None:
 
 def touch(session: Session, kind: str, ref: str, title: str) -> None:
     """Remember that the session's actor worked on an object."""
-    session.merge(Recent(actor=actor_of(session), kind=kind, ref=ref, title=title, at=utcnow()))
-    session.flush()
+    actor, now = actor_of(session), utcnow()
+    here = (col(Recent.actor) == actor, col(Recent.kind) == kind, col(Recent.ref) == ref)
+    again = update(Recent).where(*here).values(title=title, at=now)
+    # One statement for what is touched again and again, such as at each key.
+    if session.connection().execute(again).rowcount == 0:
+        session.add(Recent(actor=actor, kind=kind, ref=ref, title=title, at=now))
+        session.flush()
 
 
 def forget(session: Session, kind: str, ref: str) -> None:

@@ -3,14 +3,14 @@
 Another person's scene is copied by the first change that one makes to it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import orjson
 from pydantic import ValidationError
 from sqlmodel import Session, col, select
 
 from core import drafts
 from core.audit import actor_of
-from core.canonical import canonical_json
 from core.clock import new_id, utcnow
 from core.errors import Conflict, Invalid, NotFound, TooLarge
 from prompts.models import Scene
@@ -48,7 +48,7 @@ def create(session: Session, state: SceneState, *, copied_from: str | None = Non
     session.add(row)
     session.flush()
     drafts.touch(session, KIND, row.id, state.title[:200])
-    return _stored(row)
+    return StoredScene(row.id, row.owner, row.revision, state, row.copied_from)
 
 
 def get(session: Session, scene_id: str) -> StoredScene:
@@ -70,7 +70,7 @@ def save(session: Session, scene_id: str, state: SceneState, *, revision: int) -
     session.add(row)
     session.flush()
     drafts.touch(session, KIND, row.id, state.title[:200])
-    return _stored(row)
+    return StoredScene(row.id, row.owner, row.revision, state, row.copied_from)
 
 
 def remove(session: Session, scene_id: str) -> None:
@@ -101,13 +101,14 @@ def _need(session: Session, scene_id: str, *, lock: bool = False) -> Scene:
     return row
 
 
-def _dumped(state: SceneState) -> dict[str, object]:
+def _dumped(state: SceneState) -> dict[str, Any]:
+    """The state as the database keeps it, checked again: changes of a copy are not."""
     dumped = state.model_dump(mode="json")
     try:
         SceneState.model_validate(dumped)
     except ValueError as error:
         raise Invalid(f"This comparison cannot be kept: {_fault(error)}.") from None
-    if len(canonical_json(dumped).encode()) > MOST_BYTES:
+    if len(orjson.dumps(dumped)) > MOST_BYTES:
         raise TooLarge(
             "The texts and values of this comparison have more than 8 MiB. Remove a column, or "
             "shorten them."

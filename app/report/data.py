@@ -13,6 +13,7 @@ from evalsets.labels.state import label_state
 from evalsets.models import Answer, Cell, Run
 from evalsets.runs.arm_report import ArmReport, arm_reports
 from evalsets.runs.cells import load_cells
+from evalsets.runs.latency import latency_points
 from evalsets.runs.manifest import Manifest
 from evalsets.runs.rows import Row, run_rows
 from evalsets.verdicts import service as verdicts
@@ -26,7 +27,6 @@ from evalsets.verdicts.values import values_by
 
 MOST_PAIRS = 20
 MOST_CELLS = 2_000
-_POINTS = 120
 
 
 class Pair(NamedTuple):
@@ -88,7 +88,7 @@ def read_report(database: Database, run_id: str) -> Report:
             decides=decides,
             slices=slices(session, loaded, values),
             steady=steadiness(session, run_id),
-            latencies=[_latencies(session, run_id, arm) for arm in range(len(loaded.arms))],
+            latencies=[latency_points(session, run_id, arm) for arm in range(len(loaded.arms))],
             evaluators=evaluators,
             cells=cells,
         )
@@ -103,13 +103,3 @@ def _decides(session: Session, run_id: str, candidate: str, found: Sequence[Deci
     ours = sum(one.candidate_better for one in found)
     pairs = [Pair(one, said.get(one.baseline_cell), said.get(one.candidate_cell)) for one in shown]
     return Decides(candidate, pairs, ours, len(found) - ours)
-
-
-def _latencies(session: Session, run_id: str, arm: int) -> list[tuple[float, float]]:
-    query = select(Answer.latency_ms).join(Cell, col(Cell.answer_id) == col(Answer.id))
-    query = query.where(Cell.run_id == run_id, Cell.arm == arm, col(Cell.cached).is_(False))
-    query = query.where(col(Answer.latency_ms).is_not(None)).order_by(col(Answer.latency_ms))
-    values = [max(float(ms), 0.1) for (ms,) in session.connection().execute(query)]
-    step = max(1, len(values) // _POINTS)
-    places = sorted({*range(0, len(values), step), len(values) - 1}) if values else []
-    return [(values[at], (at + 1) / len(values)) for at in places]

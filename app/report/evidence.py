@@ -4,8 +4,9 @@ import json
 from collections.abc import Iterable, Sequence
 
 from app.report.data import MOST_CELLS, Decides, Pair, Report
-from app.report.marks import diffed, prose, section, table, text
+from app.report.marks import diffed, prose, section, table
 from app.telling import figures
+from app.telling.escape import text
 from app.telling.words import Say
 from evalsets.runs.manifest import Arm
 from evalsets.runs.rows import Row

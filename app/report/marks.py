@@ -1,21 +1,12 @@
 """HTML of a report: escaped texts, tables, and its one style sheet."""
 
-import re
 from collections.abc import Iterable, Sequence
-from html import escape
 
+from app.telling.escape import text
 from prompts.diff import Piece
 
-_HIDDEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _LIGHT = ("#1D5FA6", "#C8560B", "#3A9A82", "#490F3A", "#0B9ACA", "#9A3A3A")
 _DARK = ("#6AA9E9", "#F28E4B", "#B6F2E2", "#D0368A", "#F4EE90", "#3D6DF0")
-
-
-def text(value: object) -> str:
-    """Escaped, with control, direction and invisible characters spelled out."""
-    if value is None:
-        return ""
-    return escape(_HIDDEN.sub(lambda match: f"\\u{ord(match.group()):04x}", str(value)))
 
 
 def prose(value: object) -> str:

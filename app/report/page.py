@@ -5,8 +5,9 @@ from typing import BinaryIO
 
 from app.report import evidence, parts
 from app.report.data import Report
-from app.report.marks import STYLE, text
+from app.report.marks import STYLE
 from app.telling import figures
+from app.telling.escape import text
 from app.telling.words import Say
 
 _HEAD = """<!doctype html>

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from app.report.data import Report
-from app.report.marks import figure, section, table, text
-from app.report.svg import Curve, Pictures
+from app.report.marks import figure, section, table
 from app.telling import figures, findings, sentences
+from app.telling.escape import text
+from app.telling.pictures import Curve, Pictures
 from app.telling.points import Point, Priced, pareto
 from app.telling.words import Say
 from evalsets.runs.arm_report import ArmReport

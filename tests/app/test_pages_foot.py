@@ -7,7 +7,7 @@ import sys
 from app import example
 from connectors.demo import demo_state
 from evalsets.runs.worker_note import note, worker_lock
-from tests.support.pages import page, words
+from tests.support.pages import page, pictures, words
 from tests.support.runs_factory import make_run
 
 
@@ -52,7 +52,8 @@ def test_differences_are_drawn_in_points(workspace, sqlite_db):
         run_id = example.known_run(session)
     found = page("runs", id=run_id, tab="verdict")
     assert "points" in words(found)
-    specs = [one.proto.spec for one in found.get("vega_lite_chart")]
-    (chart,) = [spec for spec in specs if '"points"' in spec]
-    assert "labelExpr" in chart
-    assert "+.0%" not in "".join(specs)
+    (picture,) = [svg for svg in pictures(found) if 'class="zero"' in svg]
+    assert ">+35<" in picture
+    assert ">\u221235<" in picture
+    assert ">points<" in picture
+    assert "%" not in picture.split("<g", 1)[0]

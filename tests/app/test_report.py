@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlmodel import Session, select
 
-from app.report import marks
 from app.report.exporting import export_run
+from app.telling import escape
 from core.database import Database
 from evalsets.labels.service import Press, checked, item_of, save_label
 from evalsets.models import VerdictLook
@@ -81,7 +81,7 @@ def test_it_loads_and_runs_nothing_whatever_was_said(
     assert "\\u202e" in html
     assert not set(html) & {"\u202e", "\x07"}
     assert "default-src 'none'" in html
-    monkeypatch.setattr(marks, "escape", str)
+    monkeypatch.setattr(escape, "escape", str)
     assert {"script", "img"} <= set(Page(report(sqlite_db, run)).tags)  # the control
 
 
@@ -109,7 +109,7 @@ def test_a_report_is_a_look_at_the_labels(sqlite_db: Database, run: str) -> None
 
 def test_what_tells_and_reports_needs_no_streamlit() -> None:
     """A command that writes a report would wait a second for it."""
-    app = Path(marks.__file__).parents[1]
+    app = Path(escape.__file__).parents[1]
     files = [file for part in ("telling", "report") for file in (app / part).glob("*.py")]
     assert len(files) > 10
     for file in files:

@@ -87,16 +87,26 @@ def matrix_looks(found: AppTest) -> pd.DataFrame:
 
 
 def _matrix(found: AppTest, part: int, none: Any) -> pd.DataFrame:
-    (told,) = [
-        json.loads(one.proto.json)
-        for one in found.get("bidi_component")
-        if one.proto.component_name == "promptstone_matrix"
-    ]
+    (told,) = _told(found, "promptstone_matrix")
     return pd.DataFrame(
         {"case": case}
         | {f"arm_{n}": none if one is None else one[part] for n, one in enumerate(row)}
         for case, row in told["rows"]
     )
+
+
+def pictures(found: AppTest) -> list[str]:
+    """The pictures of a page as SVG."""
+    return [told["svg"] for told in _told(found, "promptstone_picture")]
+
+
+def _told(found: AppTest, component: str) -> list[dict[str, Any]]:
+    """What the drawings of a component were given."""
+    return [
+        json.loads(one.proto.json)
+        for one in found.get("bidi_component")
+        if one.proto.component_name == component
+    ]
 
 
 def page(name: str = "home", **query: str) -> AppTest:

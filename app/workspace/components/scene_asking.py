@@ -11,8 +11,8 @@ from app.workspace.components import access, editor
 from app.workspace.components.scene_copy import SceneCopy
 from app.workspace.components.scene_readying import Drawn, Readied, attempt, given, variables
 from connectors import generate
-from connectors.generate import Call
-from connectors.models import Generation, LocalAddress, Model
+from connectors.generate import Call, Reached
+from connectors.models import Generation
 from core.errors import PromptstoneError
 from prompts import scenes
 from prompts.going_on import going_on
@@ -129,38 +129,40 @@ def _prepared(
     state: SceneState, readies: Mapping[str, Readied | PromptstoneError]
 ) -> dict[str, _Prepared]:
     found: dict[str, _Prepared] = {}
+    reached: dict[str, Reached | PromptstoneError] = {}
     with access.reading() as session:
-        # Held, so that the columns find them in the session and none is read again for each.
-        held = [*session.exec(select(Model)), *session.exec(select(LocalAddress))]
-        for column in state.columns:
-            ready = readies.get(column.id)
-            if isinstance(ready, PromptstoneError):
-                found[column.id] = _Prepared(None, refused=ready.message)
-            elif ready is not None:
-                found[column.id] = _with_target(session, column, ready)
-        del held
+        for name in dict.fromkeys(column.model or "" for column in state.columns):
+            reached[name] = _reached(session, name)
+    for column in state.columns:
+        ready, model = readies.get(column.id), reached[column.model or ""]
+        if ready is None:
+            continue
+        if isinstance(ready, PromptstoneError):
+            found[column.id] = _Prepared(None, refused=ready.message)
+        elif isinstance(model, PromptstoneError):
+            found[column.id] = _Prepared(None, refused=model.message)
+        else:
+            found[column.id] = _Prepared(_call(column, ready, model), ready.hash(column.model))
     return found
 
 
-def _with_target(session: Session, column: Column, ready: Readied) -> _Prepared:
-    asked = ready.request
+def _reached(session: Session, model: str) -> Reached | PromptstoneError:
     try:
-        call = generate.prepare(
-            session,
-            access.actor(),
-            column.model or "",
-            asked.messages,
-            context.current().settings.key_path,
-            params=asked.params,
-            schema=asked.schema,
-            tools=asked.tools,
-            prompt=column.prompt,
-            version=None if column.changed else column.version,
-            goes_on=going_on(ready.content.mocks),
-        )
+        return generate.reach(session, model, context.current().settings.key_path)
     except PromptstoneError as error:
-        return _Prepared(None, refused=error.message)
-    return _Prepared(call, ready.hash(column.model))
+        return error
+
+
+def _call(column: Column, ready: Readied, model: Reached) -> Call:
+    return Call(
+        access.actor(),
+        model.target,
+        ready.request,
+        model.price,
+        column.prompt,
+        None if column.changed else column.version,
+        going_on(ready.content.mocks),
+    )
 
 
 def _recorded(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.telling import findings
+from app.telling.points import Point
 from app.workspace.components import access, charts, numbers, table
 from app.workspace.strings import raw, t
 from evalsets.runs.cells import RunCells
@@ -39,17 +40,12 @@ def draw(cells: RunCells, values: Sequence[Cells]) -> None:
         table.still(rows, headers, alt=findings.slices(raw, found), in_sight=12)
 
 
-def _points(found: Sequence[Slice]) -> list[dict[str, object]]:
-    return [
-        {
-            "slice": findings.part_name(raw, one),
-            "arm": arm.arm,
-            "value": arm.share,
-            "low": arm.ci95.low,
-            "high": arm.ci95.high,
-            "text": f"{arm.arm}   {numbers.percent(arm.share)}",
-        }
+def _points(found: Sequence[Slice]) -> dict[str, list[Point]]:
+    return {
+        findings.part_name(raw, one): [
+            Point(arm.arm, arm.share, *arm.ci95, f"{arm.arm}   {numbers.percent(arm.share)}")
+            for arm in one.arms
+            if arm.share is not None and arm.ci95 is not None
+        ]
         for one in found
-        for arm in one.arms
-        if arm.share is not None and arm.ci95 is not None
-    ]
+    }

@@ -12,11 +12,12 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from app.workspace.components import charts, numbers, table, tuning
+from app.workspace.components import numbers, picture, table, tuning
 from app.workspace.components.tuning_points import Losses
 from app.workspace.strings import raw
 
 _HEIGHT = 280
+_SHAPES = ("circle", "square")
 _LOW = 0.12
 """Of the highest value: what ends below has no room for its name."""
 _ROOM = 0.8
@@ -84,13 +85,13 @@ def _chart(found: Losses, steps: int) -> Any:
         ),
         y=alt.Y("value:Q", title=None, scale=alt.Scale(domain=[0, top], nice=False)),
         color=alt.Color("what:N", legend=None, scale=alt.Scale(
-            domain=names, range=list(charts.palette(names).values()),
+            domain=names, range=list(picture.palette(names).values()),
         )),
     )  # fmt: skip
     line = base.mark_line(strokeWidth=1.5, clip=True)
     size = alt.condition(alt.datum.what == names[1], alt.value(60), alt.value(8))
     room = found.last < _ROOM * steps
-    shapes = alt.Scale(domain=names, range=list(charts.SHAPES[: len(names)]))
+    shapes = alt.Scale(domain=names, range=list(_SHAPES))
     dots = base.mark_point(filled=True, opacity=1).encode(
         shape=alt.Shape("what:N", legend=None, scale=shapes), size=size
     )

@@ -1,14 +1,14 @@
 """A row an arm, and the pictures of what the table says."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import streamlit as st
 
 from app.telling import findings
+from app.telling.pictures import Curve
 from app.telling.points import Point, Priced, pareto
 from app.workspace.components import (
     access,
-    cells,
     charts,
     judge_agreement,
     live,
@@ -19,6 +19,7 @@ from app.workspace.components import (
 from app.workspace.strings import raw, t
 from evalsets.models import Run
 from evalsets.runs import report
+from evalsets.runs.latency import latency_points
 from evalsets.runs.report import ArmReport
 from evalsets.runs.service import get_run
 
@@ -33,14 +34,15 @@ def _arms(run_id: str) -> bool:
     with access.reading() as session:
         run = get_run(session, run_id)
         arms = report.arm_reports(session, run_id)
-        points = cells.latencies(session, run)
+        took = [latency_points(session, run_id, place) for place in range(len(arms))]
+    curves = [Curve(a.arm, points) for a, points in zip(arms, took, strict=True) if points]
     evaluators = list(dict.fromkeys(name for arm in arms for name in arm.scores))
     rows = [_row(run, arm) for arm in arms]
     columns = ("arm", "share", "latency", "cost", "per_good", "tokens", "failed")
     headers = {c: raw(f"columns.{c}") for c in columns}
     table.still(rows, headers | {f"score_{n}": n for n in evaluators}, alt=raw("runs.arms_alt"))
     judge_agreement.lines(run_id)
-    _charts(arms, points)
+    _charts(arms, curves)
     steadiness.draw(run)
     return run.status in ("queued", "running")
 
@@ -70,10 +72,10 @@ def _tokens(run: Run, arm: ArmReport) -> str:
     return " / ".join(map(numbers.short_count, (arm.input_tokens, arm.output_tokens)))
 
 
-def _charts(arms: Sequence[ArmReport], points: Sequence[Mapping[str, object]]) -> None:
+def _charts(arms: Sequence[ArmReport], curves: Sequence[Curve]) -> None:
     names = [arm.arm for arm in arms]
     known = [_point(arm) for arm in arms if arm.labels.ci95 is not None]
-    if not known and not points:
+    if not known and not curves:
         st.caption(t("runs.charts_none"))
         return
     left, right = st.columns(2, gap="large")
@@ -83,10 +85,10 @@ def _charts(arms: Sequence[ArmReport], points: Sequence[Mapping[str, object]]) -
             charts.shares(known, names, findings.shares(raw, known))
         _cost(arms, names)
     with right:
-        if points:
+        if curves:
             told = findings.latency(raw, arms)
             st.caption(t("runs.chart_latency"))
-            charts.latency(points, names, told)
+            charts.latency(curves, names, told)
             st.text(told)
 
 
