@@ -18,6 +18,8 @@ from tuning.models import TuningJob, TuningPoint
 
 _CPU_TOKENS = 2048
 """On a CPU the trainer puts about so many tokens through the model at once."""
+_FOUR_BITS = 4.127 / 8
+"""Bytes of a weight in NF4 with double quantization (Dettmers et al. 2023, section 3)."""
 _LOOKED_AT = 200
 _RECENT = 20
 
@@ -36,12 +38,22 @@ def memory_of(
     if not on_gpu:
         at_once = max(at_once, min(knobs.batch * at_once, _CPU_TOKENS))
     compared = isinstance(adapter, Full) and method.kind in ("dpo", "kto")
-    each = 2 if on_gpu else 4
-    weights = estimate.parameters(estimate.shape_of(config)) * each
+    # What is trained whole is kept in 32 bits, on a GPU as well.
+    each = 2 if on_gpu and not isinstance(adapter, Full) else 4
+    weights = _weights(estimate.shape_of(config), adapter, each)
     return estimate.training(
         config, tokens=at_once, rank=_rank(adapter), weight_bytes=weights, bytes_each=each,
         checkpointing=on_gpu, references=int(compared),
     )  # fmt: skip
+
+
+def _weights(shape: estimate.Shape, adapter: Adapter, each: int) -> int:
+    """In 4 bits are the layers alone: embeddings and head stay as they are."""
+    whole = estimate.parameters(shape)
+    if not isinstance(adapter, Lora | Dora) or adapter.bits == 16:
+        return whole * each
+    outer = shape.vocab * shape.hidden * (1 if shape.tied else 2)
+    return round((whole - outer) * _FOUR_BITS) + outer * each
 
 
 def _rank(adapter: Adapter) -> int | None:

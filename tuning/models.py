@@ -9,6 +9,7 @@ from sqlmodel import Field
 from core.clock import new_id, utcnow
 from core.database import Base
 from core.types import ExactText, Moment
+from evalsets.models import Run
 
 
 class TuningJob(Base, table=True):
@@ -31,7 +32,7 @@ class TuningJob(Base, table=True):
     events: int = Field(default=0, description="bytes of the event file that are taken over")
     result: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     parity: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
-    proof_run: str | None = Field(default=None, foreign_key="runs.id")
+    proof_run: str | None = Field(default=None, foreign_key=f"{Run.__tablename__}.id")
     serving: dict[str, Any] | None = Field(
         default=None,
         sa_column=Column(JSON(none_as_null=True)),

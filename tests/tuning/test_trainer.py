@@ -132,9 +132,12 @@ def test_it_learns_in_sixteen_bits(trainers: Forks, tiny: Path, tmp_path: Path, 
     assert last.loss < first.loss
 
 
-def test_four_bits_run_or_say_why_not(trainers: Forks, tiny: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["sft", "reward"])
+def test_four_bits_run_or_say_why_not(
+    trainers: Forks, tiny: Path, tmp_path: Path, kind: str
+) -> None:
     adapter = {"kind": "lora", "rank": 4, "bits": 4}
-    folder = write_job(tmp_path / "job", tiny, "sft", adapter)
+    folder = write_job(tmp_path / "job", tiny, kind, adapter)
     if trainers.run(folder):
         assert "Set `bits` to 16" in str(events(folder)[-1])
     else:
@@ -146,9 +149,12 @@ def test_rows_that_trl_packs_or_leaves_out_are_no_trouble(
     trainers: Forks, tiny: Path, tmp_path: Path
 ) -> None:
     packed = write_job(tmp_path / "packed", tiny, "sft", {"kind": "full"}, params={"packing": True})
+    padded = write_job(
+        tmp_path / "padded", tiny, "sft", {"kind": "lora"}, params={"padding_free": False}
+    )
     long = [{**row, "prompt": asked(n) * (1 if n % 3 else 9)} for n, row in enumerate(ROWS["dpo"])]
     pairs = write_job(tmp_path / "pairs", tiny, "dpo", {"kind": "full"}, rows=long)
-    for folder in (packed, pairs):
+    for folder in (packed, padded, pairs):
         assert trainers.run(folder) == 0
 
 

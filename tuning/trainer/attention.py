@@ -16,7 +16,7 @@ _MOST_WIDTH = 256
 
 def choose(config: Any, kind: str, dtype: torch.dtype) -> str:
     """Which attention a model is loaded with; on a CPU the mask keeps rows apart."""
-    if kind != "cuda" or dtype is torch.float32:
+    if kind != "cuda" or dtype is torch.float32 or torch.cuda.get_device_capability()[0] < 8:
         return "sdpa"
     if find_spec("flash_attn") is not None:
         return "flash_attention_2"

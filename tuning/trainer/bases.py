@@ -62,7 +62,8 @@ def device(index: int = 0) -> Device:
         return Device("cpu", "cpu", torch.float32, None, None)
     torch.cuda.set_device(index)
     name = torch.cuda.get_device_name(index)
-    dtype = torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+    exact = torch.cuda.is_bf16_supported(including_emulation=False)
+    dtype = torch.bfloat16 if exact else torch.float16
     peak = next((value for key, value in _PEAKS.items() if key in name), None)
     return Device(name, "cuda", dtype, torch.cuda.mem_get_info(index)[0], peak)
 

@@ -52,7 +52,8 @@ def prepare(folder: Path, spec: JobSpec, tell: Teller, stopping: Stopping) -> Pr
         reward=isinstance(spec.method, Reward),
         full=isinstance(spec.adapter, Full),
         bits=getattr(spec.adapter, "bits", 16),
-        flat=flat,
+        # Where padding was asked for by name, rows are not end to end after all.
+        flat=flat and bool(spec.params.get("padding_free", True)),
     )
     base = bases.load(Path(spec.base), folder.parent / "bases", where, wanted)
     data = dataset(base.tokenizer, spec, training)
@@ -82,6 +83,11 @@ def _trainer(
         callbacks=[Steps(job, evaluates=evaluation is not None, log_every=log_every)],
     )
     made.remove_callback(PrinterCallback)
+    if where.dtype is not torch.bfloat16:
+        # Beside 4 bits TRL trains in bfloat16, which neither 32 bits nor the scaler of 16 take.
+        for part in made.model.parameters():
+            if part.requires_grad:
+                part.data = part.data.float()
     made.job = job
     if not isinstance(spec.method, Kto):
         # TRL may have packed rows, or left out those whose prompt alone is too long.
