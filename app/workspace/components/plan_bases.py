@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app.workspace.components import access, knowledge_rights, url
-from app.workspace.components.trial_base import INTO
+from app.workspace.components.base_passages import takes_passages
 from app.workspace.strings import raw, t
 from core.errors import Invalid, NotFound
 from core.names import split_ref
 from prompts import service
 from prompts.content import PromptContent
-from prompts.template import renderer
-from rag import service as bases
 
 _OFFERED = (
     *("mode=hybrid", "mode=dense", "mode=lexical"),
@@ -35,15 +33,17 @@ def draw(prompts: Sequence[str]) -> Reading:
     offered = _bases()
     if not offered or not _any_takes_passages(prompts):
         return Reading()
-    asked = url.get("kb")
+    asked = [one for one in (url.get("kb") or "").split(",") if one in offered]
     chosen = st.multiselect(
-        t("runs.bases"), offered, default=[asked] if asked in offered else [], key="plan_bases",
+        t("runs.bases"), offered, default=asked, key="plan_bases",
         accept_new_options=True, help=t("runs.bases_help"), placeholder=raw("prompts.no_kb"),
     )  # fmt: skip
     if not chosen:
         return Reading()
+    proposed = [one for one in (url.get("retrieval") or "").split("\n") if one]
     settings = st.multiselect(
-        t("runs.retrieval"), _OFFERED, key="plan_retrieval", accept_new_options=True,
+        t("runs.retrieval"), list(dict.fromkeys((*proposed, *_OFFERED))), default=proposed,
+        key="plan_retrieval", accept_new_options=True,
         help=t("runs.retrieval_help"), placeholder=raw("runs.retrieval_own"),
     )  # fmt: skip
     return Reading(
@@ -53,7 +53,7 @@ def draw(prompts: Sequence[str]) -> Reading:
 
 def _bases() -> list[str]:
     with access.reading() as session:
-        return [base.name for base in bases.list_bases(session)]
+        return knowledge_rights.readable_names(session)
 
 
 def _any_takes_passages(prompts: Sequence[str]) -> bool:
@@ -64,7 +64,7 @@ def _any_takes_passages(prompts: Sequence[str]) -> bool:
                 found.append(service.get(session, *split_ref(text)).content)
             except NotFound:
                 continue  # the plan says so in its own words
-    return any(INTO in renderer().variables_of(one).used for one in found)
+    return any(takes_passages(one) for one in found)
 
 
 def _setting(text: str) -> tuple[str, Any]:

@@ -33,6 +33,8 @@ def draw(copy: SceneCopy, looks: Looks) -> None:
         live.live(_waiting, alive=True)
         return
     _failures(copy, looks)
+    if looks.withheld:
+        st.caption(t("playground.withheld", n=len(looks.withheld)))
     found = answered(state, looks.answers)
     pair = next_pair(state.round, found)
     if pair is None:

@@ -2,7 +2,15 @@
 
 import streamlit as st
 
-from app.workspace.components import access, header, scene_asking, scene_copy, scene_fields, url
+from app.workspace.components import (
+    access,
+    header,
+    scene_asking,
+    scene_base,
+    scene_copy,
+    scene_fields,
+    url,
+)
 from app.workspace.components.plain import plain
 from app.workspace.components.scene_asking import ask_all, may_ask, running
 from app.workspace.components.scene_copy import SceneCopy
@@ -83,10 +91,7 @@ def _other_blind(state: SceneState) -> SceneState:
 
 def _with_one_more(state: SceneState) -> SceneState:
     """The last column again, unasked: what one compares differs in one thing."""
-    last = state.columns[-1]
-    return state.added(
-        last.model_copy(update={"answers": (), "asked": None, "refused": None, "turn": 0})
-    )
+    return state.added(state.columns[-1].unasked)
 
 
 def _voted(copy: SceneCopy) -> None:
@@ -122,7 +127,7 @@ def _foot(copy: SceneCopy, looks: Looks) -> None:
             t("prompts.run_dataset"), key="scene_dataset", icon=":material/grid_on:",
             disabled=bool(unsaved), help=why,
         ):  # fmt: skip
-            _run_over(copy.mine)
+            _run_over(copy.mine, looks)
         st.button(
             t("prompts.save_case"), key="scene_case", icon=":material/add:", type="tertiary",
             on_click=scene_fields.open_drawer, args=("case",), disabled=not looks.variables,
@@ -133,11 +138,13 @@ def _is_unsaved(column: Column) -> bool:
     return column.changed or column.prompt is None or column.model is None
 
 
-def _run_over(state: SceneState) -> None:
-    """Every prompt on every model of the scene; the plan shows what that is before it starts."""
+def _run_over(state: SceneState, looks: Looks) -> None:
+    """Every prompt on every model and base of the scene; the plan shows what that is."""
+    reading = [one for one in state.columns if one.id in looks.passages]
     prompts = dict.fromkeys(f"{one.prompt}@{one.version}" for one in state.columns)
     models = dict.fromkeys(one.model or "" for one in state.columns)
     runs_plan.go(
         prompts=",".join(prompts), models=",".join(models),
         repeats=str(state.repeats) if state.repeats > 1 else None,
+        **scene_base.planned(reading, looks.searches),
     )  # fmt: skip
