@@ -1,5 +1,6 @@
 """What a scene of the playground holds: columns, the values they share, and how one looks at it."""
 
+from collections.abc import Collection
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,13 +18,27 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Reading(_Frozen):
+    """What passages some answers were given: of which base and snapshot, as `Source.row` has them.
+
+    `base_id` is the base that was read; another one of its name is none.
+    """
+
+    answers: tuple[str, ...]
+    kb: Text
+    base_id: str
+    snapshot: int
+    sources: tuple[JsonObject, ...] = ()
+
+
 class Column(_Frozen):
-    """One arm: a prompt's text on a model.
+    """One arm: a prompt's text on a model, with passages of a knowledge base where one is named.
 
     `content` is a PromptContent as JSON and may not be valid yet; `changed` says that it is not
     what `prompt@version` holds. `answers` are ids of generations, one a repeat, and `asked` the
     hash of what they were asked; `refused` is why nothing could be asked. `turn` counts the
-    submissions, so that a second press of the same button finds that it came too late.
+    submissions, so that a second press of the same button finds that it came too late. `search`
+    are fields of SearchSettings that differ from those of the base `kb`.
     """
 
     id: str
@@ -32,16 +47,41 @@ class Column(_Frozen):
     version: int | None = None
     changed: bool = False
     model: Text | None = None
+    kb: Text | None = None
+    search: JsonObject = Field(default_factory=dict)
     turn: int = 0
     answers: tuple[str, ...] = ()
     asked: str | None = None
     refused: Text | None = None
+    readings: tuple[Reading, ...] = ()
 
     @property
     def name(self) -> str:
-        """`news@2 | demo`, with a star where the text is not that version's."""
+        """`news@2 | demo`, with a star where the text is not that version's, and what it reads."""
         source = "–" if self.prompt is None else f"{self.prompt}@{self.version}"
-        return f"{source}{'*' if self.changed else ''} | {self.model or '–'}"
+        parts = [f"{source}{'*' if self.changed else ''}", self.model or "–"]
+        if self.kb is not None:
+            parts += [f"kb={self.kb}", *(f"{name}={value}" for name, value in self.search.items())]
+        return " | ".join(parts)
+
+    @property
+    def unasked(self) -> "Column":
+        """The same, without anything that was asked or answered."""
+        fresh = {"answers": (), "asked": None, "refused": None, "turn": 0, "readings": ()}
+        return self.model_copy(update=fresh)
+
+    def reading_of(self, answer: str) -> Reading | None:
+        """The passages that an answer was given; None where it read from no base."""
+        return next((one for one in self.readings if answer in one.answers), None)
+
+    def now_read(self, fresh: Reading | None, kept: Collection[str]) -> tuple[Reading, ...]:
+        """The readings of the answers that are kept, and the fresh one."""
+        old = (
+            one.model_copy(update={"answers": mine})
+            for one in self.readings
+            if (mine := tuple(answer for answer in one.answers if answer in kept))
+        )
+        return (*old, *([fresh] if fresh is not None else []))
 
 
 class Vote(_Frozen):

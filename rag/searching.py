@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from rag.index_home import index_home
 from rag.loading import IndexKey, LoadedIndex, index_key, load_index
 from rag.models import KnowledgeBase, Snapshot
 from rag.opening import open_for
+from rag.recent import Recent
 from rag.search import Hit, reranked, search
 from rag.search_settings import SearchSettings
 from rag.service import get
@@ -27,6 +28,7 @@ from rag.snapshots import get_snapshot
 
 INDEXES_KEPT = 8
 VECTORS_KEPT = 2048
+SEARCHES_KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,15 @@ class _Aim(NamedTuple):
     rule: Allowed
 
 
+class _Search(NamedTuple):
+    """All that decides what a search finds."""
+
+    aim: IndexKey
+    rule: tuple[tuple[str, tuple[str, ...]], ...]
+    settings: SearchSettings
+    query: str
+
+
 class _Asked(NamedTuple):
     """A query as its embedder reads it."""
 
@@ -73,7 +84,9 @@ class Searcher:
         self._embedders: dict[str, Embedder] = {}
         self._packaged: Embedder | None = None
         self._reranker: Reranker | None = None
-        self._vectors: OrderedDict[tuple[str, str], _Asked] = OrderedDict()
+        self._vectors: Recent[tuple[str, str], _Asked] = Recent(VECTORS_KEPT)
+        # Without texts: what is removed must not live on in memory.
+        self._searches: Recent[_Search, tuple[Hit, ...]] = Recent(SEARCHES_KEPT)
 
     def close(self) -> None:
         """End the processes of embedders and Chroma."""
@@ -95,20 +108,53 @@ class Searcher:
         *,
         snapshot: int | None = None,
         subject: str | None = None,
+        keep: bool = False,
     ) -> Found:
         """The best passages of a base, of its newest snapshot or a given one.
 
         Without settings those of the base hold. `subject` (user:NAME or key:ID) is whose access
-        rule applies; None is a command or the administrator. Raises NotFound, Invalid, Unavailable.
+        rule applies; None is a command or the administrator. With `keep` it is one that `recall`
+        knows for a while. Raises NotFound, Invalid, Unavailable.
         """
         began = time.perf_counter()
         query = _legal(query)
         aim = self._aim(kb, snapshot, subject)
         settings = settings or saved_settings(aim.base)
-        hits, loaded = self._hits(aim, query, settings)
-        shown = self._shown(hits, loaded)
+        hits, _ = self._hits(aim, query, settings)
+        if keep:
+            self._searches.put(_search(aim, settings, query), tuple(hits))
+        return self._found(aim, query, settings, hits, began)
+
+    def recall(
+        self,
+        kb: str,
+        query: str,
+        settings: SearchSettings | None = None,
+        *,
+        subject: str | None = None,
+    ) -> Found | None:
+        """What `search` would find, where one that was kept says so; nothing is searched.
+
+        None too where snapshot, access rule or settings are others since. Raises NotFound, Invalid.
+        """
+        began = time.perf_counter()
+        query = _legal(query)
+        aim = self._aim(kb, None, subject)
+        settings = settings or saved_settings(aim.base)
+        hits = self._searches.get(_search(aim, settings, query))
+        return None if hits is None else self._found(aim, query, settings, hits, began)
+
+    def _found(
+        self,
+        aim: _Aim,
+        query: str,
+        settings: SearchSettings,
+        hits: Sequence[Hit],
+        began: float,
+    ) -> Found:
+        shown = self._shown(hits)
         seconds = round(time.perf_counter() - began, 6)
-        return Found(kb, aim.snapshot.number, query, settings, seconds, shown)
+        return Found(aim.base.name, aim.snapshot.number, query, settings, seconds, shown)
 
     def ranking(
         self, kb: str, query: str, settings: SearchSettings, *, snapshot: int | None = None
@@ -187,15 +233,11 @@ class Searcher:
 
     def _vector(self, snapshot: Snapshot, query: str) -> _Asked:
         key = (snapshot.fingerprint, query)
-        with self._lock:
-            known = self._vectors.get(key)
+        known = self._vectors.get(key)
         if known is None:
             embedder = self.embedder(snapshot.embedder, snapshot.fingerprint)
             known = _Asked(embedder.embed_query(query), embedder.trust(query))
-            with self._lock:
-                self._vectors[key] = known
-                while len(self._vectors) > VECTORS_KEPT:
-                    self._vectors.popitem(last=False)
+            self._vectors.put(key, known)
         return known
 
     def embedder(self, settings: Mapping[str, Any], fingerprint: str) -> Embedder:
@@ -223,7 +265,7 @@ class Searcher:
                     embedder.close()
             return self._packaged
 
-    def _shown(self, hits: list[Hit], loaded: LoadedIndex) -> tuple[FoundHit, ...]:
+    def _shown(self, hits: Sequence[Hit]) -> tuple[FoundHit, ...]:
         with self._database.read_scope() as session:
             chunks = found_chunks(session, [hit.chunk_id for hit in hits])
         return tuple(
@@ -243,6 +285,11 @@ class Ranked(NamedTuple):
 def saved_settings(base: KnowledgeBase) -> SearchSettings:
     """What a base's searches take when they name nothing."""
     return SearchSettings(**base.retrieval)
+
+
+def _search(aim: _Aim, settings: SearchSettings, query: str) -> _Search:
+    rule = tuple(sorted((name, tuple(values)) for name, values in aim.rule.items()))
+    return _Search(aim.key, rule, settings, query)
 
 
 def _outdated(key: IndexKey, newer: IndexKey) -> bool:

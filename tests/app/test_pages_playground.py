@@ -228,6 +228,31 @@ def test_blind_tells_no_arm_until_the_vote_which_is_kept(ask: Database, monkeypa
     assert "Votes kept of this comparison: 1" in words(found)
 
 
+def test_blind_shows_calls_of_tools_and_not_which_arm_has_mocks(ask: Database):
+    scene_id = scene(ask, "echo", "echo")
+    state = stored(ask, scene_id).state.replaced(blind=True)
+    tool = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+    mocks = [{"tool": "weather", "result": "rain"}]
+    mocked = {**state.columns[0].content, "tools": [tool], "mocks": mocks}
+    with ask.session_scope("user:admin") as session:
+        scenes.save(session, scene_id, state.with_column("c1", content=mocked), revision=1)
+    run_all(page("playground", scene=scene_id))
+    rows = said(ask, stored(ask, scene_id).state)
+    call = {"id": "1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    with ask.session_scope("system") as session:
+        for (row,) in rows.values():
+            row.tool_calls = [call]
+            session.add(row)
+    found = page("playground", scene=scene_id)
+    assert not found.exception
+    captions = [str(one.value) for one in found.caption]
+    assert sum("weather" in one for one in captions) == 2
+    ends = [one for one in captions if "waits for its tools" in one]
+    assert len(ends) == 2, captions
+    assert len(set(ends)) == 1
+    assert "echo" not in words(found)
+
+
 def test_a_press_right_after_the_answers_came_is_no_vote(ask: Database):
     scene_id = scene(ask, "echo", "echo", blind=True)
     run_all(page("playground", scene=scene_id))

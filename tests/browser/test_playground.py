@@ -44,7 +44,14 @@ class Rig:
                 )
                 service.push(session, "say", content)
 
-    def scene(self, *models: str, view: View = "text", blind: bool = False, **values: str) -> str:
+    def scene(
+        self,
+        *models: str,
+        view: View = "text",
+        blind: bool = False,
+        unsaved: str | None = None,
+        **values: str,
+    ) -> str:
         with self.database.session_scope("user:admin") as session:
             columns = []
             for place, model in enumerate(models):
@@ -53,6 +60,8 @@ class Rig:
                     column(version.content, prompt="say", version=version.version, model=model)
                 )
             state = of_columns(columns, dict(values)).replaced(view=view, blind=blind)
+            if unsaved is not None:
+                state = state.with_column(unsaved, changed=True)
             return scenes.create(session, state).id
 
     def state(self, scene_id: str) -> SceneState:
@@ -85,7 +94,7 @@ def answer(page: Page, column_id: str):
 
 def test_a_double_click_sends_once_and_one_failure_stops_no_other(served):
     rig, _, _ = served
-    scene_id = rig.scene("paced-5", "broken", "paced-5")
+    scene_id = rig.scene("paced-5", "broken", "paced-5", unsaved="c3")
     page = opened(served, scene_id)
     before = len(rig.talker.asked)
     page.get_by_role("button", name="Run all").dblclick()

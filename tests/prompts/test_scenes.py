@@ -32,6 +32,16 @@ def test_a_scene_comes_back_whole_and_grows_a_revision_with_each_change(db: Data
     assert found.state.columns[0].content["messages"][0]["content"] == "问 {{ q }} 😀"
 
 
+def test_a_scene_of_before_there_were_bases_still_loads() -> None:
+    dumped = state(q="1").model_dump(mode="json")
+    for one in dumped["columns"]:
+        for later in ("kb", "search", "readings"):
+            del one[later]
+    found = SceneState.model_validate(dumped)
+    assert found == state(q="1")
+    assert found.columns[0].name == "ask@1 | echo"
+
+
 def test_a_change_to_an_older_revision_is_a_conflict_that_shows_the_newer(db: Database) -> None:
     with db.session_scope("user:ann") as session:
         made = scenes.create(session, state(q="1"))

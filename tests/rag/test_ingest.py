@@ -9,6 +9,7 @@ from sqlmodel import func, select
 from core.database import Database
 from core.errors import Conflict, NotFound
 from rag import ingests, service, snapshots
+from rag.access import set_rule
 from rag.documents import find, forget, iter_documents
 from rag.embedders import Embedder
 from rag.models import Chunk, Document, DocumentVersion, Embedding
@@ -169,6 +170,32 @@ def test_a_search_in_memory_forgets_a_removed_document(
         forget(db, ACTOR, "docs", "trains.md")
         assert not searcher.search("docs", "Vienna", settings, snapshot=1).hits
         assert not searcher.search("docs", "Vienna", settings).hits
+    finally:
+        searcher.close()
+
+
+def test_what_was_found_lately_is_recalled_until_anything_is_other(
+    db: Database, embedder: Embedder, files: Path
+):
+    make_base(db, embedder)
+    fill(db, embedder, files)
+    searcher, settings = Searcher(db), SearchSettings(mode="lexical")
+    how = {"subject": "user:ann"}
+    try:
+        assert searcher.search("docs", "Vienna", settings, **how).hits
+        assert searcher.recall("docs", "Vienna", settings, **how) is None
+        found = searcher.search("docs", "Vienna", settings, **how, keep=True)
+        again = searcher.recall("docs", "Vienna", settings, **how)
+        assert again is not None
+        assert again.hits == found.hits
+        assert searcher.recall("docs", "Vienna", SearchSettings(mode="dense"), **how) is None
+        assert searcher.recall("docs", "Vienna ", settings, **how) is None
+        with db.session_scope(ACTOR) as session:
+            set_rule(session, service.get(session, "docs"), "user:ann", {"team": ["a"]})
+        assert searcher.recall("docs", "Vienna", settings, **how) is None
+        assert searcher.recall("docs", "Vienna", settings, subject="user:bob") is not None
+        forget(db, ACTOR, "docs", "trains.md")
+        assert searcher.recall("docs", "Vienna", settings, subject="user:bob") is None
     finally:
         searcher.close()
 

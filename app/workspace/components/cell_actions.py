@@ -70,11 +70,12 @@ def _play(found: CellDetail, base: str | None) -> None:
 
 
 def _column(session: Session, arm: Arm) -> Column:
-    """An arm with the parameters that it ran with."""
+    """An arm with the parameters that it ran with, and the base that it read from."""
     assert arm.prompt is not None
     version = service.get(session, arm.prompt.name, arm.prompt.version)
     model = None if arm.model is None else arm.model.name
-    return scene_opening.as_asked(session, version, model, arm.params)
+    column = scene_opening.as_asked(session, version, model, arm.params)
+    return scene_opening.reading(session, column, arm.retrieval)
 
 
 def _arm(found: CellDetail, manifest: Manifest) -> Arm:

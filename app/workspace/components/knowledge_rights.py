@@ -1,13 +1,15 @@
 """What the person who looks may see of a knowledge base: its access rule holds on every tab."""
 
+from contextlib import suppress
 from typing import NamedTuple
 
 from sqlmodel import Session
 
 from app.workspace.components import access
-from core.errors import NotFound
-from rag import documents
-from rag.access import Allowed, passes, rule_of
+from app.workspace.strings import raw
+from core.errors import Forbidden, NotFound
+from rag import documents, service
+from rag.access import NOTHING, Allowed, passes, rule_of
 from rag.documents import DocumentRow
 from rag.models import Document, KnowledgeBase
 
@@ -31,6 +33,26 @@ def subject() -> str | None:
 def view(session: Session, base: KnowledgeBase) -> View:
     """The base under the rule of who looks."""
     return View(base, rule_of(session, base, subject()))
+
+
+def readable(session: Session, name: str) -> KnowledgeBase:
+    """A base that one may search; raises NotFound, Forbidden."""
+    try:
+        base = service.get(session, name)
+    except NotFound:
+        raise NotFound(raw("prompts.kb_gone", kb=name), param="kb") from None
+    if rule_of(session, base, subject()) == NOTHING:
+        raise Forbidden(raw("prompts.kb_closed", kb=name))
+    return base
+
+
+def readable_names(session: Session) -> list[str]:
+    """The bases that one may search, by name."""
+    found: list[str] = []
+    for one in service.list_bases(session):
+        with suppress(NotFound, Forbidden):
+            found.append(readable(session, one.name).name)
+    return found
 
 
 def page_documents(

@@ -7,14 +7,12 @@ from typing import Any, NamedTuple
 import streamlit as st
 
 from app.workspace.components import access, knowledge_rights, url
-from app.workspace.components.trial_base import INTO
+from app.workspace.components.base_passages import takes_passages
 from app.workspace.strings import raw, t
 from core.errors import Invalid, NotFound
 from core.names import split_ref
 from prompts import service
 from prompts.content import PromptContent
-from prompts.template import renderer
-from rag import service as bases
 
 _OFFERED = (
     *("mode=hybrid", "mode=dense", "mode=lexical"),
@@ -53,7 +51,7 @@ def draw(prompts: Sequence[str]) -> Reading:
 
 def _bases() -> list[str]:
     with access.reading() as session:
-        return [base.name for base in bases.list_bases(session)]
+        return knowledge_rights.readable_names(session)
 
 
 def _any_takes_passages(prompts: Sequence[str]) -> bool:
@@ -64,7 +62,7 @@ def _any_takes_passages(prompts: Sequence[str]) -> bool:
                 found.append(service.get(session, *split_ref(text)).content)
             except NotFound:
                 continue  # the plan says so in its own words
-    return any(INTO in renderer().variables_of(one).used for one in found)
+    return any(takes_passages(one) for one in found)
 
 
 def _setting(text: str) -> tuple[str, Any]:

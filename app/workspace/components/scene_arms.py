@@ -1,5 +1,7 @@
 """The columns of a scene as arms of a run: those that stored versions answer for."""
 
+from collections.abc import Set
+from dataclasses import replace
 from typing import NamedTuple
 
 from pydantic import ValidationError
@@ -22,8 +24,11 @@ class SceneArms(NamedTuple):
     unsaved: list[int]
 
 
-def of_scene(state: SceneState) -> SceneArms:
-    """Every column with the parameters in which it differs from its version."""
+def of_scene(state: SceneState, reading: Set[str]) -> SceneArms:
+    """Every column with the parameters in which it differs from its version.
+
+    `reading` are the columns whose prompts take passages: these keep their base.
+    """
     texts: list[str] = []
     unsaved: list[int] = []
     with access.reading() as session:
@@ -32,7 +37,8 @@ def of_scene(state: SceneState) -> SceneArms:
             if arm is None:
                 unsaved.append(place)
             else:
-                texts.append(arm.text)
+                base = column.kb if column.id in reading else None
+                texts.append(replace(arm, kb=base, settings=column.search if base else {}).text)
     return SceneArms(texts, unsaved)
 
 

@@ -8,8 +8,9 @@ from sqlmodel import Session, col, select
 
 from app.server import context
 from app.workspace.components import access, editor
+from app.workspace.components.base_passages import Filled
 from app.workspace.components.scene_copy import SceneCopy
-from app.workspace.components.scene_readying import Drawn, Readied, attempt, given, variables
+from app.workspace.components.scene_readying import Drawn, Readied, attempt, given, reads
 from connectors import generate
 from connectors.generate import Call, Reached
 from connectors.models import Generation
@@ -94,11 +95,13 @@ def _submit(
     if drawn.state == copy.mine:
         values, known = drawn.values, drawn.readied
     else:
-        values, known = given(state, variables(state)), dict[str, Readied]()
+        values, known = given(state, reads(state).variables), dict[str, Readied]()
     if state.round is not None and not state.round.votes:
         state = state.replaced(round=state.round.model_copy(update={"inputs": values}))
+    # What a base holds, and who may read it, can have changed since it was drawn.
+    ready = {key: one for key, one in known.items() if one.filled.base is None}
     readies = {
-        column.id: known.get(column.id) or attempt(column, values, drawn.models)
+        column.id: ready.get(column.id) or attempt(column, values, drawn.models)
         for column in state.columns
         if column.id in places
     }
@@ -123,6 +126,7 @@ class _Prepared(NamedTuple):
     call: Call | None
     hash: str | None = None
     refused: str | None = None
+    filled: Filled | None = None
 
 
 def _prepared(
@@ -142,7 +146,8 @@ def _prepared(
         elif isinstance(model, PromptstoneError):
             found[column.id] = _Prepared(None, refused=model.message)
         else:
-            found[column.id] = _Prepared(_call(column, ready, model), ready.hash(column.model))
+            call = _call(column, ready, model)
+            found[column.id] = _Prepared(call, ready.hash(column.model), filled=ready.filled)
     return found
 
 
@@ -177,15 +182,19 @@ def _recorded(
     column = state.column(column_id)
     assert column is not None
     ids: list[str] = []
+    fresh: list[str] = []
     for place, kept in enumerate(places):
         if kept and place < len(column.answers):
             ids.append(column.answers[place])
         elif ready.call is not None:
-            ids.append(generate.record(session, ready.call))
-            begun.append((ids[-1], ready.call))
+            fresh.append(generate.record(session, ready.call))
+            ids.append(fresh[-1])
+            begun.append((fresh[-1], ready.call))
+    reading = None if ready.filled is None else ready.filled.reading(fresh)
     return state.with_column(
-        column_id, turn=column.turn + 1, answers=tuple(ids), asked=ready.hash, refused=ready.refused
-    )
+        column_id, turn=column.turn + 1, answers=tuple(ids), asked=ready.hash,
+        refused=ready.refused, readings=column.now_read(reading, ids),
+    )  # fmt: skip
 
 
 def stop(ids: Sequence[str]) -> None:

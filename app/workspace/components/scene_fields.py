@@ -6,17 +6,14 @@ from typing import Any
 
 import streamlit as st
 
-from app.workspace.components import access, editor, fields, url
+from app.workspace.components import editor, fields, scene_base, url
 from app.workspace.components.plain import plain
 from app.workspace.components.scene_copy import SceneCopy, text_of
 from app.workspace.strings import raw, t
-from prompts import service
-from prompts.content import PromptContent, Variable
-from prompts.models import PromptSummary
+from prompts.content import Variable
 from prompts.scene import MOST_REPEATS, Column
 
 _TEXTS = ("text", "list", "json", "thread")
-_VERSIONS = 50
 VIEWS = ("text", "markdown", "json", "diff")
 
 
@@ -58,73 +55,6 @@ def _text(copy: SceneCopy, variable: Variable) -> None:
     )
 
 
-def source(copy: SceneCopy, column: Column, prompts: Mapping[str, PromptSummary]) -> None:
-    """Which prompt and which version of it; not while the column holds unsaved text."""
-    key = copy.key(column)
-    why = t("playground.changed_help") if column.changed else None
-    names = list(prompts)
-    if column.prompt is not None and column.prompt not in prompts:
-        names.insert(0, column.prompt)
-
-    def other_prompt() -> None:
-        name = st.session_state[f"{key}_prompt"]
-        if name is not None:
-            _load(copy, column.id, name, "latest")
-
-    def other_version() -> None:
-        _load(copy, column.id, column.prompt or "", st.session_state[f"{key}_version"])
-
-    with st.container(horizontal=True, gap="xsmall"):
-        st.selectbox(
-            t("columns.prompt"), names, key=f"{key}_prompt", on_change=other_prompt,
-            index=names.index(column.prompt) if column.prompt is not None else None,
-            placeholder=raw("playground.no_prompt"), disabled=column.changed, help=why,
-        )  # fmt: skip
-        numbers, labels = _versions(column, prompts)
-        st.selectbox(
-            t("columns.version"), numbers, key=f"{key}_version", on_change=other_version,
-            index=numbers.index(column.version) if column.version in numbers else None,
-            format_func=lambda n: labels.get(n, str(n)), disabled=column.changed or not numbers,
-            placeholder="–", width=145,
-        )  # fmt: skip
-
-
-def _versions(
-    column: Column, prompts: Mapping[str, PromptSummary]
-) -> tuple[list[int], dict[int, str]]:
-    found = prompts.get(column.prompt or "")
-    if found is None:
-        return ([column.version] if column.version is not None else []), {}
-    numbers = list(range(found.newest, max(found.newest - _VERSIONS, 0), -1))
-    if column.version is not None and column.version not in numbers:
-        numbers.append(column.version)
-    labels = {n: str(n) for n in numbers}
-    for alias, number in found.aliases.items():
-        if number in labels:
-            labels[number] += f" · {alias}"
-    return numbers, labels
-
-
-def _load(copy: SceneCopy, column_id: str, name: str, ref: str | int) -> None:
-    def read(session: Any) -> tuple[int, PromptContent]:
-        version = service.get(session, name, ref)
-        return version.version, version.content
-
-    found = access.act(read)
-    if found is not None:
-        number, content = found
-        copy.load(
-            column_id, prompt=name, version=number, changed=False,
-            content=content.model_dump(mode="json"),
-        )  # fmt: skip
-
-
-def discard(copy: SceneCopy, column: Column) -> None:
-    """Give the unsaved text of a column up."""
-    if column.prompt is not None and column.version is not None:
-        _load(copy, column.id, column.prompt, column.version)
-
-
 def model(copy: SceneCopy, column: Column, names: Sequence[str]) -> None:
     """Which model answers."""
     key = f"{copy.key(column)}_model"
@@ -142,10 +72,12 @@ def model(copy: SceneCopy, column: Column, names: Sequence[str]) -> None:
 
 
 def settings(copy: SceneCopy, column: Column, of_model: str) -> None:
-    """The column's own parameters, and those that its model brings along."""
+    """How the column's base is searched, its own parameters, and those that its model brings."""
     with st.popover(
         t("prompts.settings"), icon=":material/tune:", key=f"settings_{copy.face}_{column.id}"
     ):
+        if column.kb is not None:
+            scene_base.search(copy, column)
         fields.parameters(text_of(copy, column))
         st.caption(t("playground.of_model", params=of_model))
 

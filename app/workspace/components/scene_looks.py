@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from app.workspace.components import access, numbers
+from app.workspace.components import access, knowledge_rights, numbers, scene_rights
 from app.workspace.components.scene_asking import Answers, answers
 from app.workspace.components.scene_copy import SceneCopy
-from app.workspace.components.scene_readying import Drawn, Readied, given, readied, variables
+from app.workspace.components.scene_readying import Drawn, Readied, given, readied, reads
 from app.workspace.strings import raw
 from connectors.body import build_body
 from connectors.service import ModelPublic, estimate, list_models, shown_target
@@ -29,6 +29,8 @@ class Looks:
     """What is read and worked out for one drawing; `readied` and `faults` are by column.
 
     `problems` are those of the faults that are a template's; `snippets` is what it can include.
+    `answers` lacks those `withheld` from who looks; `passages` are the columns that take some, and
+    `bases` what these can read from.
     """
 
     models: Mapping[str, ModelPublic]
@@ -41,6 +43,9 @@ class Looks:
     drawn: Drawn
     problems: Mapping[str, TemplateProblem]
     snippets: Sequence[str]
+    withheld: frozenset[str]
+    passages: frozenset[str]
+    bases: Sequence[str]
 
     def is_stale(self, column: Column) -> bool:
         """Whether a column's answers are to something else than what it would ask now."""
@@ -55,9 +60,14 @@ def look(copy: SceneCopy) -> Looks:
         models = {one.name: one for one in list_models(session)}
         prompts = {one.name: one for one in list_prompts(session, limit=200)}
         found = answers(session, state)
+        withheld = scene_rights.withheld(session, state, found)
         snippets = snippet_names(session, "")
-    known = variables(state)
-    values = given(state, known)
+    known = reads(state)
+    bases: Sequence[str] = ()
+    if known.passages:
+        with access.reading() as session:
+            bases = knowledge_rights.readable_names(session)
+    values = given(state, known.variables)
     ready: dict[str, Readied] = {}
     faults: dict[str, str] = {}
     problems: dict[str, TemplateProblem] = {}
@@ -71,7 +81,11 @@ def look(copy: SceneCopy) -> Looks:
     asked = [(models[c.model or ""], ready[c.id]) for c in state.columns if c.id in ready]
     said = _estimate(asked, state.repeats) if asked else ""
     drawn = Drawn(state, models, values, ready)
-    return Looks(models, prompts, found, known, ready, faults, said, drawn, problems, snippets)
+    seen = {key: row for key, row in found.items() if key not in withheld}
+    return Looks(
+        models, prompts, seen, known.variables, ready, faults, said, drawn, problems, snippets,
+        withheld, known.passages, bases,
+    )  # fmt: skip
 
 
 def _readied(
@@ -80,7 +94,12 @@ def _readied(
     model = models.get(column.model or "")
     if model is None:
         raise Invalid(raw("playground.no_model"))
-    return readied(column, values, model)
+    try:
+        return readied(column, values, model, seek=False)
+    except TemplateError:
+        if column.kb is None:
+            raise
+        return readied(column, values, model)  # a template may need a passage
 
 
 def _estimate(asked: Sequence[tuple[ModelPublic, Readied]], repeats: int) -> str:
@@ -89,8 +108,9 @@ def _estimate(asked: Sequence[tuple[ModelPublic, Readied]], repeats: int) -> str
     costs = [figure.cost for figure in figures]
     priced = [one for one in costs if one is not None]
     total = sum(priced, Decimal(0)) * repeats if len(priced) == len(costs) else None
+    is_whole = all(one.filled.is_whole for _, one in asked)
     return raw(
-        "playground.estimate",
+        "playground.estimate" if is_whole else "playground.estimate_without",
         calls=numbers.count(len(asked) * repeats),
         input=numbers.count(sum(one.input_tokens for one in figures) * repeats),
         output=numbers.count(sum(one.output_tokens for one in figures) * repeats),

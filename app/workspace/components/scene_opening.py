@@ -6,6 +6,7 @@ from typing import Any
 from sqlmodel import Session
 
 from app.workspace.components import access, choices, editor, url
+from app.workspace.components.base_passages import INTO
 from app.workspace.components.scene_copy import leave_for
 from app.workspace.components.working import Working
 from connectors.service import get_model
@@ -15,6 +16,9 @@ from prompts import scenes, service
 from prompts.content import MessageTemplate, PromptContent
 from prompts.models import PromptPublic, Scene
 from prompts.scene import Column, SceneState, column, of_columns
+from rag.answer import Retrieval
+from rag.models import KnowledgeBase
+from rag.search_settings import SearchSettings
 
 _PRODUCTION = "production"
 
@@ -88,6 +92,22 @@ def as_asked(
     return of_version(version, model, options)
 
 
+def reading(session: Session, one: Column, retrieval: Retrieval | None) -> Column:
+    """The column with the base that an arm or an app reads from, as it is today.
+
+    It stays without one where the base is gone, or the passages stand in another variable.
+    """
+    if retrieval is None or retrieval.into != INTO:
+        return one
+    base = session.get(KnowledgeBase, retrieval.base_id)
+    if base is None:
+        return one
+    own = SearchSettings(**base.retrieval).model_dump(mode="json")
+    asked = retrieval.settings.model_dump(mode="json")
+    search = {name: value for name, value in asked.items() if value != own[name]}
+    return one.model_copy(update={"kb": base.name, "search": search})
+
+
 def _params(session: Session, model: str) -> Mapping[str, Any]:
     try:
         return get_model(session, model).settings.params
@@ -117,4 +137,5 @@ def compare_with_production(copy: Working, model: str) -> None:
     changed = copy.content != base.content.model_dump(mode="json")
     mine = of_version(base, model).model_copy(update={"content": copy.content, "changed": changed})
     values = {name: value for name, value in copy.values.items() if value is not None}
-    open_columns([of_version(rival, model), mine], values)
+    columns = [of_version(rival, model), mine]
+    open_columns([one.model_copy(update={"kb": copy.kb}) for one in columns], values)

@@ -9,6 +9,7 @@ from app.workspace.components import access
 from app.workspace.components.scene_asking import Answers
 from app.workspace.components.scene_copy import SceneCopy
 from app.workspace.strings import t
+from connectors.models import Generation
 from core.clock import utcnow
 from core.errors import PromptstoneError
 from evalsets.labels.output_pairs import OutputPair, save_output_preference
@@ -38,11 +39,11 @@ def answered(state: SceneState, found: Answers) -> dict[int, list[str]]:
     }
 
 
-def said(state: SceneState, found: Answers, column_id: str, repeat: int) -> str:
-    """The answer of a column to a repeat."""
+def answer_of(state: SceneState, found: Answers, column_id: str, repeat: int) -> Generation:
+    """The answer of a column to a repeat (from 1)."""
     column = state.column(column_id)
     assert column is not None
-    return found[column.answers[repeat - 1]].output
+    return found[column.answers[repeat - 1]]
 
 
 def shown_at(copy: SceneCopy, pair: Pair) -> datetime:
@@ -94,8 +95,8 @@ def _pair(copy: SceneCopy, found: Answers, pair: Pair) -> OutputPair:
     return OutputPair(
         place=f"scene:{copy.stored.id}",
         inputs=state.round.inputs,
-        output_a=said(state, found, pair.a, pair.repeat),
-        output_b=said(state, found, pair.b, pair.repeat),
+        output_a=answer_of(state, found, pair.a, pair.repeat).output,
+        output_b=answer_of(state, found, pair.b, pair.repeat).output,
         arm_a=names[pair.a],
         arm_b=names[pair.b],
     )

@@ -11,12 +11,18 @@ from app.workspace.strings import raw, t
 from rag.answer import cited
 
 
-def draw(kb: str | None, sources: Sequence[Mapping[str, Any]], answer: str) -> None:
+def draw(
+    kb: str | None,
+    sources: Sequence[Mapping[str, Any]],
+    answer: str,
+    *,
+    key: str = "cell_sources",
+) -> None:
     """Nothing without a base and sources; those that the answer cites are marked."""
     if kb is None or not sources:
         return
     used = set(cited(answer, len(sources)))
-    with st.container(gap=None, key="cell_sources"):
+    with st.container(gap=None, key=key):
         st.caption(t("runs.sources", kb=kb))
         for one in sources:
             parts = [f"[{one['n']}] {one['document']}"]

@@ -79,6 +79,7 @@ def _replay(request_id: str, *, play: bool = False) -> None:
     if play:
         with access.reading() as session:
             column = scene_opening.as_asked(session, version, door.model.name, door.params)
+            column = scene_opening.reading(session, column, manifest.retrieval)
         scene_opening.open_columns([column], values)
         return
     working.open_with(version, values, door.model.name, door.params)

@@ -9,6 +9,7 @@ from sqlmodel import Session
 from app.server import context
 from app.workspace.components import (
     access,
+    base_passages,
     choices,
     code,
     fields,
@@ -41,7 +42,7 @@ def draw(copy: Working, report: VariableReport | None) -> None:
     if report is not None:
         trial_base.choose(copy, report)
         used = [v for v in copy.inputs(report.used) if v.name in report.used]
-        filled = trial_base.INTO if copy.kb else None
+        filled = base_passages.INTO if copy.kb else None
         fields.values(copy, [v for v in used if v.name != filled])
     rendered = _estimate(copy, model)
     found = _generation(copy)
@@ -124,7 +125,7 @@ def _rendered(copy: Working) -> _Tried:
     content = copy.checked()
     given = {name: value for name, value in copy.values.items() if value is not None}
     examples = {v.name: v.example for v in content.inputs if v.example is not None}
-    filled = trial_base.filled(copy, content, {**examples, **given})
+    filled = base_passages.filled(content, {**examples, **given}, copy.kb)
     return _Tried(renderer().render_content(content, filled.values), filled.sources)
 
 

@@ -12,6 +12,7 @@ from app.workspace.components import (
     output,
     scene_answers,
     scene_votes,
+    tool_turns,
     url,
 )
 from app.workspace.components.plain import plain
@@ -32,6 +33,8 @@ def draw(copy: SceneCopy, looks: Looks) -> None:
         live.live(_waiting, alive=True)
         return
     _failures(copy, looks)
+    if looks.withheld:
+        st.caption(t("playground.withheld", n=len(looks.withheld)))
     found = answered(state, looks.answers)
     pair = next_pair(state.round, found)
     if pair is None:
@@ -80,15 +83,18 @@ def _has_failed(column: Column, looks: Looks) -> bool:
 
 def _pair(copy: SceneCopy, looks: Looks, pair: Pair) -> None:
     state, since = copy.mine, scene_votes.shown_at(copy, pair)
+    # Of all columns, because a sentence of one side alone would tell its prompt.
+    has_mocks = any(bool(column.content.get("mocks")) for column in state.columns)
     for side, box, column_id in zip("ab", st.columns(2), (pair.a, pair.b), strict=True):
         with box:
             st.subheader(plain(side.upper()), anchor=False)
-            text = scene_votes.said(state, looks.answers, column_id, pair.repeat)
-            laid_out = json_view.laid_out(text) if state.view == "json" else None
+            row = scene_votes.answer_of(state, looks.answers, column_id, pair.repeat)
+            laid_out = json_view.laid_out(row.output) if state.view == "json" else None
             output.output(
-                text if laid_out is None else laid_out, key=f"blind_{side}", label=side.upper(),
-                markdown=state.view == "markdown",
+                row.output if laid_out is None else laid_out, key=f"blind_{side}",
+                label=side.upper(), markdown=state.view == "markdown",
             )  # fmt: skip
+            tool_turns.draw(row, key=f"blind_{side}_tools", has_mocks=has_mocks)
     with st.container(horizontal=True, key="scene_votes"):
         for preference, key in scene_votes.WORDS:
             st.button(

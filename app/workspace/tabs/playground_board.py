@@ -92,10 +92,7 @@ def _other_blind(state: SceneState) -> SceneState:
 
 def _with_one_more(state: SceneState) -> SceneState:
     """The last column again, unasked: what one compares differs in one thing."""
-    last = state.columns[-1]
-    return state.added(
-        last.model_copy(update={"answers": (), "asked": None, "refused": None, "turn": 0})
-    )
+    return state.added(state.columns[-1].unasked)
 
 
 def _voted(copy: SceneCopy) -> None:
@@ -124,7 +121,7 @@ def _columns(copy: SceneCopy, looks: Looks) -> None:
 
 
 def _foot(copy: SceneCopy, looks: Looks) -> None:
-    found = scene_arms.of_scene(copy.mine)
+    found = scene_arms.of_scene(copy.mine, looks.passages)
     unsaved = ", ".join(map(str, found.unsaved))
     with st.container(horizontal=True, vertical_alignment="center", key="scene_foot"):
         if st.button(

@@ -9,7 +9,10 @@ from app.workspace.components import (
     messages,
     scene_answers,
     scene_asking,
+    scene_base,
     scene_fields,
+    scene_source,
+    sources,
     tool_turns,
 )
 from app.workspace.components.completing import Known
@@ -23,8 +26,10 @@ from prompts.scene import MOST_COLUMNS, Column
 
 def draw(copy: SceneCopy, looks: Looks, column: Column, place: int) -> None:
     with st.container(border=True, gap="small", key=f"scene_column_{column.id}"):
-        scene_fields.source(copy, column, looks.prompts)
+        scene_source.draw(copy, column, looks.prompts)
         scene_fields.model(copy, column, list(looks.models))
+        if column.id in looks.passages:
+            scene_base.choose(copy, column, looks.bases)
         with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
             model = looks.models.get(column.model or "")
             scene_fields.settings(copy, column, of_model(model))
@@ -48,7 +53,7 @@ def _actions(copy: SceneCopy, column: Column) -> dict[str, Callable[[], None]]:
         name: partial(scene_fields.open_drawer, drawer, column) for name, drawer in opens.items()
     }
     if column.changed and column.version is not None:
-        found["playground.discard"] = partial(scene_fields.discard, copy, column)
+        found["playground.discard"] = partial(scene_source.discard, copy, column)
     if len(copy.mine.columns) > 1:
         found["playground.remove_column"] = partial(_remove, copy, column)
     if len(copy.mine.columns) < MOST_COLUMNS:
@@ -61,8 +66,7 @@ def _remove(copy: SceneCopy, column: Column) -> None:
 
 
 def _twin(copy: SceneCopy, column: Column) -> None:
-    fresh = {"answers": (), "asked": None, "refused": None, "turn": 0}
-    copy.change(lambda state: state.added(column.model_copy(update=fresh)))
+    copy.change(lambda state: state.added(column.unasked))
 
 
 def _text(copy: SceneCopy, looks: Looks, column: Column) -> None:
@@ -96,6 +100,8 @@ def _answers(copy: SceneCopy, looks: Looks, column: Column, place: int) -> None:
         st.error(plain(column.refused), icon=":material/error:")
     if rows and looks.is_stale(column):
         st.caption(t("playground.stale"))
+    if hidden := looks.withheld.intersection(column.answers):
+        st.caption(t("playground.withheld", n=len(hidden)))
     first = state.columns[0]
     for repeat, row in enumerate(rows):
         beside = looks.answers.get(first.answers[repeat]) if repeat < len(first.answers) else None
@@ -104,6 +110,9 @@ def _answers(copy: SceneCopy, looks: Looks, column: Column, place: int) -> None:
             label=scene_answers.label_of(place + 1, repeat, len(rows)),
             first=beside if place else None,
         )  # fmt: skip
+        if (reading := column.reading_of(row.id)) is not None:
+            text = scene_answers.text_so_far(row)
+            sources.draw(reading.kb, reading.sources, text, key=f"sources_{column.id}_{repeat}")
         if row.state != "sent":
             has_mocks = bool(column.content.get("mocks"))
             tool_turns.draw(row, key=f"tools_{column.id}_{repeat}", has_mocks=has_mocks)

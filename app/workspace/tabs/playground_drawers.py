@@ -16,6 +16,7 @@ from app.workspace.components.saving import complete
 from app.workspace.components.scene_copy import SceneCopy, text_of
 from app.workspace.components.scene_looks import look
 from app.workspace.strings import raw, t
+from core.errors import PromptstoneError
 from evalsets.datasets import service as datasets
 from prompts import service
 from prompts.models import PushResult
@@ -101,8 +102,8 @@ def _case(copy: SceneCopy, column: Column | None) -> None:
 
 def _code(copy: SceneCopy, column: Column) -> None:
     looks = look(copy)
-    model, ready = looks.models.get(column.model or ""), looks.readied.get(column.id)
-    if model is None or ready is None:
-        st.caption(plain(looks.faults.get(column.id, "")))
+    ready = scene_readying.attempt(column, looks.drawn.values, looks.models)
+    if isinstance(ready, PromptstoneError):
+        st.caption(plain(ready.message))
         return
-    code.draw(model, ready.request, key="column_code")
+    code.draw(looks.models[column.model or ""], ready.request, key="column_code")

@@ -1,6 +1,6 @@
 // What can stand where the caret is: variables, filters, tags, and prompts to include.
 import { autocompletion, completionKeymap, startCompletion } from "@codemirror/autocomplete"
-import { keymap } from "@codemirror/view"
+import { EditorView, keymap, runScopeHandlers } from "@codemirror/view"
 
 const REACH = 2000
 const NAME = "[\\p{L}_][\\p{L}\\p{N}_]*"
@@ -84,6 +84,18 @@ const source = (known) => (context) => {
   return { from, options: options(known().variables, "variable", sign === "{" ? "}}" : ""), validFor }
 }
 
+// A long list scrolls, so it can be focused; the editor's keys do there what they do in the text.
+const focusable = EditorView.updateListener.of(({ view }) => {
+  const list = view.dom.querySelector(".cm-tooltip-autocomplete > ul")
+  if (!list || list.tabIndex === 0) return
+  list.tabIndex = 0
+  list.addEventListener("keydown", (event) => {
+    if (!runScopeHandlers(view, event, "editor")) return
+    event.preventDefault()
+    view.focus()
+  })
+})
+
 export const completion = (known) => [
   autocompletion({
     override: [source(known)],
@@ -92,5 +104,6 @@ export const completion = (known) => [
     optionClass: (one) => "kind-" + one.type,
   }),
   keymap.of(completionKeymap),
+  focusable,
 ]
 export { startCompletion }
