@@ -26,12 +26,14 @@ from core.database import Database
 from evalsets.labels.service import Press, checked, item_of, save_label
 from prompts import service as prompts
 from prompts.content import MessageTemplate, PromptContent, Variable
-from tests.support.browser import ARGUMENTS, chromium_path, running_server, settled
+from tests.support.browser import ARGUMENTS, chromium_path, running_server
 from tests.support.runs_factory import make_run
 
 PROMPTS, DATASETS, CASES, MOST = 100, 50, 200, 1000.0
-READY = """() => !document.querySelector('[data-testid="stSkeleton"], [data-stale="true"]') &&
-  document.querySelector('h1') !== null"""
+READY = """() => document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]') &&
+  window.promptstoneKeys?.installed && document.querySelector('h1') &&
+  !document.querySelector('[data-testid="stSkeleton"], [data-stale="true"]')"""
+"""Asked by the page at each frame: what asks from outside waits up to half a second in between."""
 
 
 def filled(database: Database) -> dict[str, str]:
@@ -78,7 +80,6 @@ def opening(page: Page, url: str) -> float:
     """Milliseconds until the page stands."""
     started = time.perf_counter()
     page.goto(url, wait_until="commit")
-    settled(page)
     page.wait_for_function(READY)
     return (time.perf_counter() - started) * 1000
 
