@@ -49,6 +49,39 @@ def test_a_proposal_is_shown_with_its_cost_and_not_saved(
     assert shell("prompt", "push", file).strip() == "ask@2"
 
 
+def test_a_proposal_is_not_pushed_over_a_version_that_came_between(
+    shell: Shell, sqlite_db: Database, upstream: Witness, run_id: str, tmp_path: Path
+):
+    upstream.reply("ok", json.dumps(BETTER))
+    file = tmp_path / "better.prompty"
+    shell("prompt", "improve", "ask", "--from-run", run_id, "--model", "writer", "--output", file)
+    with sqlite_db.session_scope("user:bob") as session:
+        before = prompts.get(session, "ask")
+        other = before.content.messages[0].model_copy(update={"content": "Be kind."})
+        changed = before.content.model_copy(
+            update={"messages": (other, *before.content.messages[1:])}
+        )
+        prompts.push(session, "ask", changed)
+    said = shell.error("prompt", "push", file)
+    assert "version 2 from user:bob after version 1" in said
+    assert "prompt diff ask@1 ask@2" in said
+    assert "--based-on 2" in said
+    assert "has no version 9 here" in shell.error("prompt", "push", file, "--based-on", "9")
+    assert shell("prompt", "push", file, "--name", "other").strip() == "other@1"
+    assert shell("prompt", "push", file, "--based-on", "2").strip() == "ask@3"
+    assert shell("prompt", "push", file).strip() == "ask@3 (unchanged)"
+    assert "based_on" not in shell("prompt", "export", "ask")
+    kept = shell.json("import", "prompts", _other(file))
+    assert "since you opened version 1" in kept["not_taken"][0]["reason"]
+
+
+def _other(file: Path) -> Path:
+    """The same file with another text."""
+    made = file.with_name("again.prompty")
+    made.write_text(file.read_text().replace("Say why.", "Say how."))
+    return made
+
+
 def test_what_is_no_proposal_is_refused_with_its_reason(
     shell: Shell, upstream: Witness, run_id: str
 ):
