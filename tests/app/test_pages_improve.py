@@ -162,6 +162,14 @@ def test_generated_cases_are_shown_and_then_added(workspace, sqlite_db, upstream
     ]  # fmt: skip
 
 
+def test_a_data_set_that_is_not_there_is_said_to_be_missing(workspace, sqlite_db):
+    add_cases(sqlite_db, [{"topic": "cats"}])
+    found = page("datasets", id="gone", do="generate")
+    assert not found.exception
+    assert "There is no dataset gone. Make it from a file" in words(found)
+    assert not [one for one in found.text_area if one.key == "generate_task"]
+
+
 def test_cases_are_written_like_the_failures_of_a_run(
     run_id: str, sqlite_db: Database, upstream: Witness
 ):

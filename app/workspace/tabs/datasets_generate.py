@@ -22,12 +22,13 @@ _TOKENS_EACH = 60
 
 
 def body(name: str) -> None:
-    """`name` is a data set that exists: its columns are the inputs."""
+    """`name` is a data set: its columns are the inputs."""
     with access.reading() as session:
         names = [one.name for one in models.list_models(session)]
         first = choices.default_model(session)
         known = standing(session, name).cases
     if known is None:
+        st.caption(t("improve.cases_no_data", name=name))
         return
     describe = st.text_area(t("improve.cases_task"), height=100, key="generate_task")
     text = st.text_area(t("improve.cases_text"), height=100, key="generate_text")
