@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, cast
 from core.errors import Invalid
 from prompts.content import MessageTemplate, PromptContent
 from prompts.foreign import options, plain_yaml
-from prompts.foreign.chat import messages
+from prompts.foreign.chat import extras, messages
 from prompts.foreign.nunjucks import to_jinja
 
 _BESIDE = "It stands beside the messages. Write it into the prompt's `config`."
@@ -44,6 +44,7 @@ def content_of(raw: Any, given: Mapping[str, Any]) -> Content:
         found = (MessageTemplate(role="user", content=to_jinja(raw)),)
     elif isinstance(raw, list):
         found = messages(raw, to_jinja)
+        left |= dict.fromkeys(extras(raw), "A message here has a role and a content.")
     else:
         raise Invalid("It is neither a text nor a list of messages. Rewrite it.")
     settings = options.known(given)
