@@ -7,6 +7,7 @@ import pytest
 
 from core.database import Database
 from prompts import service as prompts
+from tests.support.bases import fill, make_base, packaged
 from tests.support.failed_runs import failed_run
 from tests.support.forked import Forking
 from tests.support.running import add_model
@@ -115,3 +116,23 @@ def test_cases_are_shown_then_saved_without_what_is_there(
     assert json.loads(lines[-1])["tags"] == ["synthetic"]
     assert "No case is left to save" in shell.error(*asked, "--save")
     assert "nothing to write" in shell.error("dataset", "generate", "new", "--model", "writer")
+
+
+def test_cases_are_written_from_passages_of_a_base(
+    shell: Shell, sqlite_db: Database, upstream: Witness, tmp_path: Path
+):
+    upstream.reset()
+    add_model(sqlite_db, upstream, "ok", name="writer")
+    make_base(sqlite_db, packaged())
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "tea.md").write_text("Tea is hot and green.")
+    asked = ("dataset", "generate", "tea", "--model", "writer", "--kb", "docs")
+    assert "no passage to draw" in shell.error(*asked)
+    fill(sqlite_db, packaged(), tmp_path / "docs")
+    told = [{"inputs": {"input": "How is tea?"}, "expected": "hot", "passage": 1}]
+    upstream.reply("ok", json.dumps({"cases": told}))
+    found = shell.json(*asked, "--document", "tea.md", "--save")
+    assert (found["passages"], found["saved"]) == (1, "tea@1")
+    row = json.loads(shell("dataset", "export", "tea", "--format", "jsonl"))
+    assert (row["relevant"], row["passage"]) == (["tea.md"], "tea.md 0-21")
+    assert "has no document" in shell.error(*asked, "--document", "gone.md")
