@@ -25,6 +25,7 @@ from prompts.catalogue import facets as facets
 from prompts.catalogue import list_prompts as list_prompts
 from prompts.catalogue import snippet_names as snippet_names
 from prompts.composing import meant as meant
+from prompts.composing import named_now as named_now
 from prompts.composing import refreshed, remember, resolved
 from prompts.composing import used_by as used_by
 from prompts.content import PromptContent, content_hash
