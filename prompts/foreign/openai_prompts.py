@@ -76,7 +76,7 @@ def _prompt(entry: Entry, title: str, found: Found) -> ForeignPrompt:
 def _unread(item: Json) -> dict[str, str]:
     """What of messages and variables has no place here, with the reason."""
     given = [key for key in _MESSAGES[:3] if item.get(key)]
-    left = dict.fromkeys(given[1:], f"The messages are read from `{given[0]}`.")
+    left = dict.fromkeys(given[1:], f"The messages are read from `{given[0]}`.") if given else {}
     for key in (*given[:1], "instructions"):
         for name in extras(item.get(key)):
             left[f"{key}.{name}"] = "A message here has a role and a content."

@@ -105,3 +105,11 @@ def test_fields_of_prompt_objects() -> None:
 def test_what_prompt_objects_cannot_mean_is_told(item: dict[str, Any], said: str) -> None:
     found = read_prompts(entries("p.json", data(item), ()), "p")
     assert said in found.not_taken[0].reason
+
+
+def test_a_prompt_object_of_instructions_alone() -> None:
+    found = read_prompts(
+        entries("p.json", data({"id": "pmpt_1", "instructions": "Be {{x}}."}), ()), "p"
+    )
+    assert len(found.prompts) == 1
+    assert not found.not_taken
