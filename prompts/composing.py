@@ -8,6 +8,7 @@ messages include, outside of any transaction.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from sqlalchemy.orm import aliased
 from sqlmodel import Session, col, select
 
 from core.errors import Invalid, NotFound
@@ -162,6 +163,19 @@ def used_by(session: Session, name: str) -> list[Use]:
         Use(prompt.name, version.number, row.ref, row.pinned, meant(session, row.ref))
         for row, version, prompt in session.exec(query)
     ]
+
+
+def named_now(session: Session, name: str, version: int) -> dict[str, str]:
+    """What the snippets of a version are called now, by the reference in its messages."""
+    asked, snippet = aliased(Prompt), aliased(Prompt)
+    query = (
+        select(PromptInclude.ref, col(snippet.name))
+        .join(PromptVersion, col(PromptVersion.id) == col(PromptInclude.version_id))
+        .join(asked, col(asked.id) == col(PromptVersion.prompt_id))
+        .join(snippet, col(snippet.id) == col(PromptInclude.snippet_id))
+        .where(col(asked.name) == name, PromptVersion.number == version)
+    )
+    return {ref: now for ref, now in session.exec(query)}  # noqa: C416 (typed rows)
 
 
 def meant(session: Session, ref: str) -> int | None:

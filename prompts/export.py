@@ -56,15 +56,21 @@ def export(prompt: PromptPublic, form: Format = "prompty") -> str:
     `template_format` says so where a template does more.
     """
     if form == "prompty":
-        return write_prompty(
-            prompt.name,
-            prompt.content,
-            title=prompt.title,
-            description=prompt.description,
-            tags=prompt.tags,
-        )
+        return prompty(prompt)
     value = _langfuse(prompt) if form == "langfuse" else openai_body(prompt.content)
     return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n"
+
+
+def prompty(prompt: PromptPublic, *, based_on: int | None = None) -> str:
+    """A `.prompty` file; one that changes version `based_on` says so."""
+    return write_prompty(
+        prompt.name,
+        prompt.content,
+        title=prompt.title,
+        description=prompt.description,
+        tags=prompt.tags,
+        based_on=based_on,
+    )
 
 
 def openai_body(content: PromptContent) -> dict[str, Any]:

@@ -32,7 +32,7 @@ _WIRE = {wire: name for name, wire in _OPTIONS.items()}
 _KNOWN = {
     "name", "displayName", "description", "tags", "metadata", "model", "inputs", "inputSchema",
     "sample", "outputs", "outputSchema", "tools", "template", "$schema", "includes",
-    "mocks",
+    "mocks", "based_on",
 }  # fmt: skip
 _NOT_OURS = ("connection", "configuration", "provider")
 
@@ -98,7 +98,14 @@ def _parse_prompty(stem: str, text: str) -> ParsedPrompt:
     description = str(settings.get("description") or "")
     notices += [*tools.notices, *messages.notices]
     pins = read_pins(settings.get("includes"))
-    return ParsedPrompt(name, title, description, tags, content, tuple(notices), pins)
+    based_on = _based_on(settings.get("based_on"))
+    return ParsedPrompt(name, title, description, tags, content, tuple(notices), pins, based_on)
+
+
+def _based_on(value: Any) -> int | None:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool) and value >= 0):
+        return value
+    raise Invalid("`based_on` is no number of a version. Write it as `based_on: 3`.")
 
 
 def _names(settings: Json, stem: str) -> tuple[str, str | None]:
@@ -207,10 +214,12 @@ def write_prompty(
     title: str | None = None,
     description: str = "",
     tags: tuple[str, ...] = (),
+    based_on: int | None = None,
 ) -> str:
     """The `.prompty` text that `parse_prompt_file` reads back as the same prompt.
 
     Its body keeps the includes as they are written; `includes` says what they are pinned to.
+    `based_on` is for a changed content: a push refuses it once a newer version stands.
     """
     options = {_WIRE[key]: value for key, value in content.options.items() if key in _WIRE}
     rest = {key: value for key, value in content.options.items() if key not in _WIRE}
@@ -219,6 +228,7 @@ def write_prompty(
     model = {"id": content.model, "options": options}
     settings: Json = {
         "name": name,
+        "based_on": based_on,
         "displayName": title,
         "description": description,
         "metadata": {"tags": list(tags)} if tags else None,

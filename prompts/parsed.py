@@ -11,7 +11,8 @@ from prompts.include import Pin
 class ParsedPrompt(NamedTuple):
     """A prompt read from a file; `notices` are sentences about what was left out.
 
-    `pins` are the versions that an export tells of its includes, by reference.
+    `pins` are the versions that an export tells of its includes, by reference; `based_on` is the
+    version that the file changes, where it says so.
     """
 
     name: str
@@ -21,3 +22,4 @@ class ParsedPrompt(NamedTuple):
     content: PromptContent
     notices: tuple[str, ...]
     pins: Mapping[str, Pin] = MappingProxyType({})
+    based_on: int | None = None

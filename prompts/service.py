@@ -25,6 +25,7 @@ from prompts.catalogue import facets as facets
 from prompts.catalogue import list_prompts as list_prompts
 from prompts.catalogue import snippet_names as snippet_names
 from prompts.composing import meant as meant
+from prompts.composing import named_now as named_now
 from prompts.composing import refreshed, remember, resolved
 from prompts.composing import used_by as used_by
 from prompts.content import PromptContent, content_hash
@@ -70,10 +71,16 @@ def push(
     description: str | None = None,
     tags: tuple[str, ...] | list[str] | None = None,
     title: str | None = None,
+    based_on: int | None = None,
 ) -> PushResult:
-    """Make a version unless the newest has this content; move `alias` to it in either case."""
+    """Make a version unless the newest has this content; move `alias` to it in either case.
+
+    With `based_on` (0: a new prompt) it raises VersionConflictError as `save_version` does.
+    """
     content = resolved(session, name, content)
     prompt = _locked_or_new(session, name)
+    if based_on is not None:
+        _stands_on(session, prompt, content, based_on)
     about.put(prompt, title, description, tags)
     result = _save(session, prompt, content, message, prompt.newest or None)
     if alias is not None:
@@ -96,14 +103,21 @@ def save_version(
     """
     content = resolved(session, name, content)
     prompt = _locked_or_new(session, name)
-    same = prompt.newest > 0 and _newest(session, prompt).hash == content_hash(content)
-    if prompt.newest > (based_on or 0) and not same:
-        raise VersionConflictError(get(session, prompt.name), based_on or 0)
-    if (based_on or 0) > prompt.newest:
-        raise Invalid(f"{prompt.name} has no version {based_on}. Open it again, then save.")
+    _stands_on(session, prompt, content, based_on or 0)
     result = _save(session, prompt, content, message, based_on or None)
     drafts.drop_draft(session, DRAFT, prompt.name)
     return result
+
+
+def _stands_on(session: Session, prompt: Prompt, content: PromptContent, based_on: int) -> None:
+    same = prompt.newest > 0 and _newest(session, prompt).hash == content_hash(content)
+    if prompt.newest > based_on and not same:
+        raise VersionConflictError(get(session, prompt.name), based_on)
+    if based_on > prompt.newest:
+        raise Invalid(
+            f"{prompt.name} has no version {based_on} here. Base it on version {prompt.newest}, "
+            "then save."
+        )
 
 
 def restore(session: Session, name: str, ref: str | int, message: str = "") -> PushResult:

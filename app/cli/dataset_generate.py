@@ -1,7 +1,7 @@
 """`promptstone dataset generate`: cases that a model writes, shown before they are saved."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -13,6 +13,7 @@ from core.errors import Invalid
 
 if TYPE_CHECKING:
     from evalsets.improving.generating import Generated, Material
+    from evalsets.improving.passages import Passage
 
 _COLUMN = "input"
 
@@ -24,6 +25,13 @@ def generate(
     text: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Knowledge to ask about, as UTF-8 text.")
     ] = None,
+    kb: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Knowledge base whose passages to ask about.")
+    ] = None,
+    document: Annotated[
+        str | None, typer.Option(metavar="NAME", help="One document of it [all].")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the draw of passages.")] = 0,
     from_run: Annotated[
         str | None, typer.Option(metavar="ID", help="Run whose bad labels to write more like.")
     ] = None,
@@ -38,13 +46,18 @@ def generate(
 ) -> None:
     """Show cases that a model writes; with --save, add them, tagged synthetic.
 
-    What nearly equals a case that is there is left out and counted; held-out cases stay unseen.
+    From a knowledge base a passage is drawn for each case, evenly over its documents; cases keep
+    the document in the column `relevant` and the place in `passage`. What nearly equals a case that
+    is there is left out and counted; held-out cases stay unseen.
     """
     from evalsets.datasets.adding import add_cases
     from evalsets.improving.generating import generated, messages, schema
 
-    material = _material(name, column, n, describe, text, from_run, arm)
-    answer = asked(model, messages(material), schema(material.columns))
+    if document is not None and kb is None:
+        raise typer.BadParameter("name the knowledge base with --kb.", param_hint="--document")
+    drawing = None if kb is None else _Drawing(kb, document, seed)
+    material = _material(name, column, n, describe, text, from_run, arm, drawing)
+    answer = asked(model, messages(material), schema(material))
     found = generated(answer.text, material)
     version = None
     if save:
@@ -57,8 +70,9 @@ def generate(
     if json:
         print_json({
             "dataset": name, "saved": version, "near_duplicates": found.near_duplicates,
-            "faulty": found.faulty, "input_tokens": answer.input_tokens,
-            "output_tokens": answer.output_tokens, "cost_usd": answer.cost,
+            "faulty": found.faulty, "passages": len(material.passages),
+            "input_tokens": answer.input_tokens, "output_tokens": answer.output_tokens,
+            "cost_usd": answer.cost,
             "cases": [
                 {"inputs": case.inputs, "expected": case.expected, "tags": case.tags}
                 for case in found.cases
@@ -70,16 +84,28 @@ def generate(
         (*columns, "expected"),
         ((*(case.inputs[one] for one in columns), case.expected) for case in found.cases),
     )
+    if material.passages:
+        documents = len({one.document for one in material.passages})
+        say(f"Passages drawn: {len(material.passages)}, of {documents} documents.")
     _told(found, answer, version)
+
+
+class _Drawing(NamedTuple):
+    """Which passages are drawn."""
+
+    kb: str
+    document: str | None
+    seed: int
 
 
 def _material(
     name: str, columns: list[str], n: int, describe: str, text: Path | None,
-    from_run: str | None, arm: str | None,
+    from_run: str | None, arm: str | None, drawing: _Drawing | None,
 ) -> "Material":  # fmt: skip
     from evalsets.datasets.adding import standing
     from evalsets.improving.failures import failures
     from evalsets.improving.generating import Material
+    from evalsets.improving.passages import COLUMNS
 
     try:
         given = "" if text is None else read_file(text).decode("utf-8-sig")
@@ -88,8 +114,28 @@ def _material(
     with state.reading() as session:
         known = standing(session, name).cases
         bad = () if from_run is None else failures(session, from_run, arm=arm).chosen
-    there = (known.columns if known is not None else None) or [_COLUMN]
-    return Material(columns or there, n, describe, given, known.cases if known else (), bad)
+    drawn = [] if drawing is None else _drawn(drawing, n, len(given))
+    there = list(known.columns) if known is not None else []
+    if drawn:
+        there = [one for one in there if one not in COLUMNS]
+    cases = known.cases if known else ()
+    return Material(columns or there or [_COLUMN], n, describe, given, cases, bad, drawn)
+
+
+def _drawn(drawing: _Drawing, n: int, taken: int) -> "list[Passage]":
+    from evalsets.improving.generating import MOST_TEXT
+    from evalsets.improving.passages import passages
+    from rag.documents import find
+    from rag.drawing import draw
+
+    with state.reading() as session:
+        if drawing.document is not None:
+            find(session, drawing.kb, drawing.document)
+        found = draw(session, drawing.kb, n, {}, document=drawing.document, seed=drawing.seed,
+                     characters=MOST_TEXT - taken)  # fmt: skip
+    if not found.chunks:
+        raise Invalid(f"{drawing.kb} has no passage to draw. Add documents: `promptstone kb add`.")
+    return passages(found.chunks)
 
 
 def _left_out(found: "Generated") -> str:

@@ -10,6 +10,7 @@ from app.cli import prompt_improve, prompt_refresh, state
 from app.cli.files import read_file, write_text
 from app.cli.group import new_group
 from app.cli.parse import pairs
+from app.cli.prompt_base import base_of, refusing_newer
 from app.cli.show import Json, print_json, print_pairs, print_table, say, visible
 from core.names import check_name, split_ref
 
@@ -37,29 +38,38 @@ def push(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
     name: Annotated[str | None, typer.Option(help="Instead of the file's own; one file.")] = None,
     message: Annotated[str, typer.Option(help="What changed.")] = "",
+    based_on: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=0, help="Refuse it once a newer version than N stands."),
+    ] = None,
     alias: Annotated[str | None, typer.Option(help="Alias to move to it.")] = None,
     json: Json = False,
 ) -> None:
-    """Make a version of each file; unchanged content makes none, and still moves the alias."""
+    """Make a version of each file; unchanged content makes none, and still moves the alias.
+
+    A file that names the version it is `based_on` is refused once a newer one stands.
+    """
     from prompts.checks import prepared
     from prompts.files import parse_prompt_file
     from prompts.ordering import snippets_first
     from prompts.service import push as save
 
-    if name is not None and len(files) > 1:
-        raise typer.BadParameter("it names one prompt, but several files are given.",
-                                 param_hint="--name")  # fmt: skip
+    for option, value in (("--name", name), ("--based-on", based_on)):
+        if value is not None and len(files) > 1:
+            raise typer.BadParameter(
+                "it is about one prompt, but several files are given.", param_hint=option
+            )
     if name is not None:
         check_name(name, "prompt")
     parsed = [parse_prompt_file(file.name, read_file(file)) for file in files]
     ready = [(prompt, prepared(prompt.content, prompt.pins)) for prompt in parsed]
     ordered = snippets_first(ready, lambda one: name or one[0].name, lambda one: one[1])
-    with state.writing() as session:
+    with refusing_newer(), state.writing() as session:
         results = [
             save(
                 session, name or prompt.name, content, message=message, alias=alias,
                 title=prompt.title, description=prompt.description or None,
-                tags=prompt.tags or None,
+                tags=prompt.tags or None, based_on=base_of(prompt, name, based_on),
             )
             for prompt, content in ordered
         ]  # fmt: skip

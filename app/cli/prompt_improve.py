@@ -65,10 +65,10 @@ def held(count: int) -> str:
 
 
 def _file(name: str, version: int, content: "PromptContent") -> str:
-    """The proposal in the place of the version that it changes."""
-    from prompts.export import export
+    """The proposal in the place of the version that it changes, which the file names."""
+    from prompts.export import prompty
     from prompts.service import get
 
     with state.reading() as session:
         prompt = get(session, name, version)
-    return export(prompt.model_copy(update={"content": content}), "prompty")
+    return prompty(prompt.model_copy(update={"content": content}), based_on=version)

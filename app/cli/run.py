@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import run_steer, state
+from app.cli import gating, run_steer, state
 from app.cli.files import opened
 from app.cli.group import new_group
 from app.cli.run_compare import compare
@@ -94,9 +94,17 @@ def export(
     form: Annotated[Form, typer.Option("--format")],
     output: Annotated[Path | None, typer.Option(help="File to write [stdout].")] = None,
     lang: Annotated[str, typer.Option(metavar="en|zh", help="Language of the HTML report.")] = "en",
+    gate: Annotated[
+        list[str], typer.Option(metavar="EXPR", help="A test case of JUnit; 100 when one fails.")
+    ] = [],  # noqa: B006
 ) -> None:
     """Every cell with its request, answer, scores and label; HTML is a report of the whole run."""
     from app.report.exporting import export_run
 
+    if gate and form is not Form.JUNIT:
+        raise typer.BadParameter("only JUnit holds gates.", param_hint="--gate")
+    gates = gating.parsed(gate)
+    gating.check_figures(run, gates)
     with opened(output) as out:
-        export_run(state.database(), state.actor(), run, form.value, out, lang)
+        export_run(state.database(), state.actor(), run, form.value, out, lang, gates)
+    gating.check(run, gates)

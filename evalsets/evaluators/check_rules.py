@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from evalsets.evaluators.overlap import Bleu, Rouge
 from evalsets.evaluators.patterns import PatternError, check_pattern, find
@@ -78,15 +78,14 @@ def _found(value: Any, subject: Subject) -> list[bool]:
 
 
 def _nearest(make: Callable[[str], Similarity | Rouge | Bleu], value: Any, subject: Subject) -> Any:
-    """Whether the output reaches the threshold of one of the texts; None where none could tell."""
+    """The figure of the nearest of the texts; None where none could tell."""
     texts = _texts(value) if isinstance(value, list) else [_text(value)]
     found = [make(text).score(subject).value for text in texts]
-    known = [one for one in found if one is not None]
-    return any(known) if known else None
+    return max((one for one in found if one is not None), default=None)
 
 
 _Rule = Callable[[Any, Subject], bool | None]
-_Compared = Callable[[Any, float | None, Subject], bool | None]
+_Figure = Callable[[Any, Subject], float | None]
 MEASURED = ("latency", "cost")
 """Rules that take the check's threshold, in milliseconds and US dollars, instead of a value."""
 RULES: Mapping[str, _Rule] = {
@@ -108,36 +107,32 @@ RULES: Mapping[str, _Rule] = {
 
 DEFAULTS = {"similar": 0.75, "rouge-n": 0.75, "bleu": 0.5}
 """Thresholds of promptfoo where a check gives none."""
-COMPARED: Mapping[str, _Compared] = {
-    "similar": lambda value, threshold, subject: _nearest(
-        lambda text: Similarity(value=text, threshold=_threshold("similar", threshold)),
-        value,
-        subject,
+COMPARED: Mapping[str, _Figure] = {
+    "similar": lambda value, subject: _nearest(lambda text: Similarity(value=text), value, subject),
+    "rouge-n": lambda value, subject: _nearest(
+        lambda text: Rouge(value=text, variant="rouge1"), value, subject
     ),
-    "rouge-n": lambda value, threshold, subject: _nearest(
-        lambda text: Rouge(
-            value=text, variant="rouge1", threshold=_threshold("rouge-n", threshold)
-        ),
-        value,
-        subject,
-    ),
-    "bleu": lambda value, threshold, subject: _nearest(
-        lambda text: Bleu(value=text, threshold=_threshold("bleu", threshold)), value, subject
-    ),
+    "bleu": lambda value, subject: _nearest(lambda text: Bleu(value=text), value, subject),
 }
-"""Rules that take a text, or some of which one is enough, and a threshold from -1 to 1."""
+"""Figures against a text, or the nearest of some, which a threshold from -1 to 1 decides."""
 KNOWN = (*RULES, *COMPARED)
 
 
-def _threshold(kind: str, given: float | None) -> float:
-    return DEFAULTS[kind] if given is None else given
+class Outcome(NamedTuple):
+    """Whether an assertion holds, and its share of a weighted mean; None: cannot be answered."""
+
+    holds: bool | None
+    share: float | None = None
 
 
-def holds(kind: str, value: Any, threshold: float | None, subject: Subject) -> bool | None:
-    """Whether a rule by name does; None where the question cannot be answered."""
+def outcome(kind: str, value: Any, threshold: float | None, subject: Subject) -> Outcome:
+    """What a rule by name says; a figure against a text is its own share, others are 1 or 0."""
     if kind in COMPARED:
-        return COMPARED[kind](value, threshold, subject)
-    return RULES[kind](threshold if kind in MEASURED else value, subject)
+        figure = COMPARED[kind](value, subject)
+        wanted = DEFAULTS[kind] if threshold is None else threshold
+        return Outcome(None if figure is None else figure >= wanted, figure)
+    found = RULES[kind](threshold if kind in MEASURED else value, subject)
+    return Outcome(found, None if found is None else float(found))
 
 
 def fit(kind: str, value: Any, threshold: float | None) -> None:

@@ -17,6 +17,7 @@ from evalsets.files.collecting import collect
 from evalsets.files.tables import RawRow, RawTable
 from evalsets.foreign.arrival import Arrival, ForeignCases, ForeignRun
 from evalsets.foreign.openai_graders import Criteria, read_criteria
+from evalsets.foreign.openai_leaving import leave_of_eval, leave_of_item, leave_of_run
 from evalsets.foreign.openai_outputs import read_outputs
 from prompts.content import PromptContent
 from prompts.conversion import text_of
@@ -87,6 +88,7 @@ class _Reader:
         if "testing_criteria" in item:
             self._title = str(item.get("name") or self._title or self._stem)
             self._criteria += cast(list[Any], item["testing_criteria"] or [])
+            leave_of_eval(entry, self._arrival)
         elif "datasource_item" in item:
             self._outputs.append(entry)
         elif "data_source" in item:
@@ -105,6 +107,7 @@ class _Reader:
         base = slug((self._title or self._stem)[:60]).replace("/", "-")
         criteria = read_criteria(self._criteria, base, self._arrival)
         for run in self._runs:
+            leave_of_run(run, self._arrival)
             self._run(run, base)
         self._cases(base, criteria)
         evaluators = criteria.evaluators
@@ -134,8 +137,11 @@ class _Reader:
         inner = cast(Json, source.get("source") or {})
         if isinstance(inner.get("content"), list):
             for n, row in enumerate(cast(list[Any], inner["content"])):
+                place = f"{entry.where} content[{n}]"
                 if isinstance(row, dict) and isinstance(cast(Json, row).get("item"), dict):
-                    self._items.append(Entry(f"{entry.where} content[{n}]", cast(Json, row)))
+                    self._items.append(Entry(place, cast(Json, row)))
+                else:
+                    self._arrival.leave(place, "an item", "It holds no `item`. Correct it.")
         elif inner:
             what = str(inner.get("id") or inner.get("type") or "its data")
             self._arrival.leave(entry.where, what, "Its items are not in this file. Download them.")
@@ -145,6 +151,7 @@ class _Reader:
         seen: set[str] = set()
         for n, entry in enumerate(self._items, 1):
             item = cast(Json, entry.item["item"])
+            leave_of_item(entry, self._arrival)
             text = repr(item)
             if text in seen:
                 continue
@@ -174,11 +181,7 @@ def _case(item: Json, criteria: Criteria) -> dict[str, Value]:
 
 
 def _prompt(template: Any, source: Json, base: str, title: str) -> ForeignPrompt:
-    sampling = source.get("sampling_params")
-    given = dict(cast(Json, sampling)) if isinstance(sampling, dict) else {}
-    if "max_completions_tokens" in given:
-        given["max_completion_tokens"] = given.pop("max_completions_tokens")
-    settings = options.known(given)
+    settings = options.sampling(source.get("sampling_params"))
     content = PromptContent(
         messages=messages(template, as_prompt), model=source.get("model"),
         options=settings.options, outputs=settings.outputs, tools=tuple(settings.tools),

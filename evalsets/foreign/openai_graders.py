@@ -21,6 +21,7 @@ from evalsets.foreign.promptfoo.scores import score_name
 from prompts.content import MessageTemplate, PromptContent
 from prompts.foreign.chat import messages
 from prompts.foreign.found import ForeignPrompt
+from prompts.foreign.options import sampling
 from prompts.foreign.references import OUTPUT, as_judge, filled, item_of
 
 Json = dict[str, Any]
@@ -92,6 +93,8 @@ def _expected(given: Sequence[Any]) -> str | None:
 
 def _read(item: Json, name: str, base: str, found: Criteria, arrival: Arrival, where: str) -> None:
     kind = item.get("type")
+    for key in sorted(item.keys() - _READ.get(str(kind), item.keys())):
+        arrival.leave(f"{where}.{key}", f"`{key}` of {name}", "It has no place here.")
     if kind == "string_check":
         _string(item, name, found)
     elif kind == "text_similarity":
@@ -100,8 +103,20 @@ def _read(item: Json, name: str, base: str, found: Criteria, arrival: Arrival, w
         _model(item, name, base, found, arrival, where)
     elif kind == "python":
         raise Invalid(_CODE)
+    elif kind == "multi":
+        raise Invalid("Its formula joins figures, which stand apart here. Give its graders alone.")
     else:
         raise Invalid(f"A grader {str(kind)[:40]!r} has no place here. Use a judge.")
+
+
+_ALL = {"type", "name", "id", "input"}
+_READ = {
+    "string_check": _ALL | {"operation", "reference"},
+    "text_similarity": _ALL | {"evaluation_metric", "reference", "pass_threshold"},
+    "label_model": _ALL | {"labels", "passing_labels", "model", "sampling_params"},
+    "score_model": _ALL | {"range", "model", "sampling_params", "pass_threshold"},
+}
+"""What is read of a kind; of other kinds nothing is taken, which is told as a whole."""
 
 
 def _similarity(item: Json, name: str, found: Criteria, arrival: Arrival, where: str) -> None:
@@ -161,8 +176,12 @@ def _model(item: Json, name: str, base: str, found: Criteria, arrival: Arrival, 
     reply = _SCORE if scored and low_high == [0, 1] else _REPLY
     made.append(MessageTemplate(role="user", content=reply))
     prompt = f"{base}/{slug(name).replace('/', '-')}"
+    settings = sampling(item.get("sampling_params"))
+    for key, reason in settings.left.items():
+        arrival.leave(f"{where}.sampling_params.{key}", f"`{key}` of {name}", reason)
+    content = PromptContent(messages=tuple(made), options=settings.options)
     arrival.prompts.append(
-        ForeignPrompt(prompt, PromptContent(messages=tuple(made)), title=name,
+        ForeignPrompt(prompt, content, title=name,
                       description=f"Grades answers of {base}.")
     )  # fmt: skip
     passing = {str(one) for one in cast(list[Any], item.get("passing_labels") or [])}

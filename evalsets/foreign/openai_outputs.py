@@ -7,6 +7,7 @@ from typing import Any, cast
 from core.canonical import canonical_json, content_hash
 from evalsets.files.cases import CaseRow
 from evalsets.foreign.arrival import Arrival
+from evalsets.foreign.openai_leaving import leave_of_output
 from evalsets.foreign.promptfoo.scores import score_name
 from evalsets.runs.lines import ImportedFigures, ImportedOutput, ImportedRun, ImportedScore
 from prompts.foreign.documents import Entry
@@ -34,6 +35,7 @@ def read_outputs(given: Sequence[Entry], runs: Sequence[Entry], arrival: Arrival
             cases[key] = len(found.cases)
             found.cases.append(CaseRow(content_hash(item)[:12], item, line=len(cases)))
         place = (arms[name], cases[key])
+        leave_of_output(entry, arrival)
         repeats[place] += 1
         output, error = _output(sample), _error(sample)
         if output is None and error is None:

@@ -15,6 +15,7 @@ from evalsets.datasets.adding import NewCase
 from evalsets.evaluators.said import object_said
 from evalsets.files.cases import RECOGNIZED, CaseRow
 from evalsets.improving.failures import HELD_OUT, Failure, cut
+from evalsets.improving.passages import COLUMNS, RULES, Passage, as_json, source
 from prompts.fields import check_text
 from rag.cleaning.near_duplicates import NearDuplicates
 
@@ -41,7 +42,10 @@ Reply with one JSON object and nothing else:
 
 
 class Material(NamedTuple):
-    """What cases are written from; `known` are all cases of the data set as it is."""
+    """What cases are written from; `known` are all cases of the data set as it is.
+
+    With `passages` a case has the columns of `improving.passages` besides, which no model writes.
+    """
 
     columns: Sequence[str]
     wanted: int
@@ -49,6 +53,7 @@ class Material(NamedTuple):
     text: str = ""
     known: Sequence[CaseRow] = ()
     failures: Sequence[Failure] = ()
+    passages: Sequence[Passage] = ()
 
 
 class Generated(NamedTuple):
@@ -61,14 +66,16 @@ class Generated(NamedTuple):
 
 def check_material(material: Material) -> None:
     """Raises Invalid for what nothing can be written from."""
-    clash = next((name for name in material.columns if name in RECOGNIZED), None)
+    taken = (*RECOGNIZED, *(COLUMNS if material.passages else ()))
+    clash = next((name for name in material.columns if name in taken), None)
     if clash is not None:
         raise Invalid(f"No input can be called {clash!r}. Name another column.", param="column")
     if not 1 <= material.wanted <= MOST:
         raise Invalid(f"{MOST} cases at most are written at once. Ask for fewer.", param="n")
-    if not (material.describe.strip() or material.text.strip() or material.failures):
+    given = (material.describe.strip(), material.text.strip(), material.failures, material.passages)
+    if not any(given):
         raise Invalid("There is nothing to write cases from. Describe the task.", param="describe")
-    if len(material.text) > MOST_TEXT:
+    if len(material.text) + sum(len(one.text) for one in material.passages) > MOST_TEXT:
         raise Invalid(
             f"The text has more than {MOST_TEXT} characters. Take a part of it.", param="text"
         )
@@ -85,16 +92,21 @@ def messages(material: Material) -> list[Message]:
     }
     if material.text:
         document["text"] = material.text
+    if material.passages:
+        document["passages"] = as_json(material.passages)
     if seen:
         document["existing_cases"] = [
-            {"inputs": _cut(case.inputs), "expected": cut(case.expected or "") or None}
+            {
+                "inputs": _cut(_written(case.inputs, material)),
+                "expected": cut(case.expected or "") or None,
+            }
             for case in seen
         ]
     if material.failures:
         document["failures"] = [one.as_json() for one in material.failures]
     text = json.dumps(document, ensure_ascii=False, indent=1)
     return [
-        {"role": "system", "content": SYSTEM},
+        {"role": "system", "content": SYSTEM + (RULES if material.passages else "")},
         {"role": "user", "content": f"{text}\n\nReply with the JSON object alone."},
     ]
 
@@ -106,8 +118,15 @@ def _cut(inputs: Mapping[str, Json]) -> dict[str, Json]:
     }
 
 
-def schema(columns: Sequence[str]) -> dict[str, Json]:
+def _written(inputs: Mapping[str, Json], material: Material) -> dict[str, Json]:
+    """What a model writes of a case's inputs."""
+    hidden = COLUMNS if material.passages else ()
+    return {name: value for name, value in inputs.items() if name not in hidden}
+
+
+def schema(material: Material) -> dict[str, Json]:
     """JSON schema of the answer."""
+    columns = material.columns
     inputs: dict[str, Json] = {
         "type": "object",
         "properties": {name: {"type": "string"} for name in columns},
@@ -120,6 +139,10 @@ def schema(columns: Sequence[str]) -> dict[str, Json]:
         "required": ["inputs", "expected"],
         "additionalProperties": False,
     }
+    if material.passages:
+        properties = cast(dict[str, Json], case["properties"])
+        case["properties"] = {**properties, "passage": {"type": "integer"}}
+        case["required"] = ["inputs", "expected", "passage"]
     return {
         "type": "object",
         "properties": {"cases": {"type": "array", "items": case}},
@@ -136,27 +159,29 @@ def generated(said: str, material: Material) -> Generated:
         raise Invalid("The model's answer is not one JSON object with cases. Ask again.")
     seen: NearDuplicates[int] = NearDuplicates()
     for place, case in enumerate(material.known):
-        seen.add(place, _words(case.inputs))
+        seen.add(place, _words(case.inputs, material))
     made: list[NewCase] = []
     faulty = twice = 0
     for one in cast(list[Any], listed)[: material.wanted]:
-        case = _case(one, material.columns)
+        case = _case(one, material)
         if case is None:
             faulty += 1
-        elif seen.add(len(material.known) + len(made), _words(case.inputs)) is not None:
+        elif seen.add(len(material.known) + len(made), _words(case.inputs, material)) is not None:
             twice += 1
         else:
             made.append(case)
     return Generated(made, twice, faulty)
 
 
-def _case(said: Any, columns: Sequence[str]) -> NewCase | None:
+def _case(said: Any, material: Material) -> NewCase | None:
     """A case with a text for every column and no other; None for anything else."""
+    columns = material.columns
     if not isinstance(said, dict):
         return None
-    one = cast(dict[str, Any], said)
+    one = dict(cast(dict[str, Any], said))
     inputs, expected = one.get("inputs"), one.get("expected")
-    if one.keys() - {"inputs", "expected"} or not isinstance(inputs, dict):
+    from_where = source(one.pop("passage", None), material.passages) if material.passages else {}
+    if one.keys() - {"inputs", "expected"} or not isinstance(inputs, dict) or from_where is None:
         return None
     given = cast(dict[str, Any], inputs)
     texts = [*given.values(), *([] if expected is None else [expected])]
@@ -165,15 +190,17 @@ def _case(said: Any, columns: Sequence[str]) -> NewCase | None:
     if not any(text.strip() for text in given.values()):
         return None
     try:
-        kept = {name: check_text(given[name]) for name in columns}
-        return NewCase(kept, None if expected is None else check_text(expected), (TAG,))
+        kept: dict[str, Json] = {name: check_text(given[name]) for name in columns}
+        return NewCase(
+            {**kept, **from_where}, None if expected is None else check_text(expected), (TAG,)
+        )
     except ValueError:
         return None
 
 
-def _words(inputs: Mapping[str, Json]) -> str:
+def _words(inputs: Mapping[str, Json], material: Material) -> str:
     """What is compared: the values in the order of their names."""
     return "\n".join(
         value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for _, value in sorted(inputs.items())
+        for _, value in sorted(_written(inputs, material).items())
     )

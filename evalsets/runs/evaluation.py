@@ -23,10 +23,12 @@ def freeze_evaluators(
     parsed = [
         parse_evaluator(spec) if isinstance(spec, str) else load_evaluator(spec) for spec in specs
     ]
-    return tuple(_freeze(session, one, models) for found in named(parsed) for one in _orders(found))
+    return tuple(
+        _freeze(session, one, models) for found in named(parsed) for one in in_orders(found)
+    )
 
 
-def _orders(one: Evaluator) -> tuple[Evaluator, ...]:
+def in_orders(one: Evaluator) -> tuple[Evaluator, ...]:
     """A judge of pairs is asked in both orders, each under a name of its own."""
     if not isinstance(one, Pairwise):
         return (one,)

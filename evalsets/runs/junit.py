@@ -4,8 +4,8 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, BinaryIO, NamedTuple
 from xml.sax.saxutils import escape as escape_xml
 from xml.sax.saxutils import quoteattr
 
@@ -16,10 +16,18 @@ _IN_MEMORY = 8 * 1024 * 1024
 Rows = Iterable[Mapping[str, Any]]
 
 
-def write_junit(run: Run, rows: Rows, out: BinaryIO) -> int:
+class JudgedGate(NamedTuple):
+    """A gate, and what every arm that fails it has instead."""
+
+    gate: str
+    failures: Sequence[str]
+
+
+def write_junit(run: Run, rows: Rows, out: BinaryIO, gates: Sequence[JudgedGate] = ()) -> int:
     """A test case a cell: an error is an error, a score of 0 or a bad label a failure.
 
-    A pending cell is skipped. The suite's counts stand before its cases, so these wait in a file.
+    Each gate is one more, under the class `gate`; the cells are counted. A pending cell is skipped.
+    The suite's counts stand before its cases, so these wait in a file.
     """
     told: Counter[str] = Counter()
     seconds = 0.0
@@ -30,11 +38,22 @@ def write_junit(run: Run, rows: Rows, out: BinaryIO) -> int:
             told[kind] += 1
             seconds += _seconds(row)
             cases.write(_test_case(row, inner).encode())
+        cells = told["tests"]
+        for one in gates:
+            told["tests"] += 1
+            told["failures"] += bool(one.failures)
+            cases.write(_gate_case(one).encode())
         cases.seek(0)
         out.write(_head(run, told, seconds).encode())
         shutil.copyfileobj(cases, out)
     out.write(b"</testsuite>\n</testsuites>\n")
-    return told["tests"]
+    return cells
+
+
+def _gate_case(one: JudgedGate) -> str:
+    said = _xml(" ".join(one.failures))
+    inner = f'<failure type="gate" message={quoteattr(said)}/>' if one.failures else ""
+    return f'<testcase classname="gate" name={quoteattr(_xml(one.gate))}>{inner}</testcase>\n'
 
 
 def _head(run: Run, told: Mapping[str, int], seconds: float) -> str:

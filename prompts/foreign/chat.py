@@ -20,6 +20,16 @@ def messages(value: Any, template: Callable[[str], str]) -> tuple[MessageTemplat
     return tuple(message(item, n, template) for n, item in enumerate(cast(list[Any], value), 1))
 
 
+_READ = {"role", "content", "type", "id", "status", "tool_calls", "function_call"}
+
+
+def extras(value: Any) -> list[str]:
+    """Keys of messages that have no place in a message here, such as `name`."""
+    listed = cast(list[Any], value) if isinstance(value, list) else []
+    maps = [cast(dict[str, Any], one) for one in listed if isinstance(one, dict)]
+    return sorted({key for one in maps for key in one.keys() - _READ if one[key] is not None})
+
+
 def message(item: Any, number: int, template: Callable[[str], str]) -> MessageTemplate:
     """One message; its content is a text, or parts that are all texts."""
     if not isinstance(item, dict):

@@ -22,7 +22,8 @@ class NotTaken(NamedTuple):
 class ForeignPrompt(NamedTuple):
     """A prompt as it will be pushed; `aliases` are moved to its version.
 
-    `number` is the version's number where it came from, `pins` versions of includes by reference.
+    `number` is the version's number where it came from, `pins` versions of includes by reference,
+    `based_on` the version here that it changes, where the file says so.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ForeignPrompt(NamedTuple):
     message: str = ""
     number: int | None = None
     pins: Mapping[str, Pin] = MappingProxyType({})
+    based_on: int | None = None
 
 
 @dataclass
@@ -61,6 +63,7 @@ class Found:
                 parsed.description,
                 parsed.tags,
                 pins=parsed.pins,
+                based_on=parsed.based_on,
             )
         )
         for notice in parsed.notices:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from core.errors import Invalid, PromptstoneError
 from prompts.content import MessageTemplate, PromptContent, Variable
 from prompts.foreign import mustache, options, snippets
-from prompts.foreign.chat import message
+from prompts.foreign.chat import extras, message
 from prompts.foreign.documents import entries
 from prompts.foreign.found import ForeignPrompt, Found
 
@@ -58,9 +58,16 @@ def _prompt(where: str, item: Json, found: Found) -> ForeignPrompt:
             found.leave(
                 f"{where}.{key}", f"`{key}` of {given}", "It has no place in a prompt here."
             )
+    if item.get("config") and not isinstance(item["config"], dict):
+        found.leave(f"{where}.config", f"the configuration of {given}", "It is no map. Correct it.")
     config = cast(Json, item["config"]) if isinstance(item.get("config"), dict) else {}
     own = dict(config)
-    jinja = own.pop(TEMPLATE, None) == "jinja2"
+    jinja = own.get(TEMPLATE) == "jinja2"
+    if jinja:
+        del own[TEMPLATE]
+    for key in extras(_spoken(item.get("prompt"))):
+        reason = "A message here has a role and a content."
+        found.leave(f"{where}.prompt.{key}", f"`{key}` of messages of {given}", reason)
     inputs = _inputs(own)
     settings = options.known(own)
     for key, reason in settings.left.items():
@@ -82,6 +89,7 @@ def _prompt(where: str, item: Json, found: Found) -> ForeignPrompt:
         tools=tuple(settings.tools), inputs=tuple(declared.values()),
     )  # fmt: skip
     name = snippets.legal_name(given)
+    _leave_active(where, item, given, found)
     labels = [str(one) for one in cast(list[Any], item.get("labels") or [])]
     return ForeignPrompt(
         name, content, title=given if name != given else None,
@@ -89,6 +97,20 @@ def _prompt(where: str, item: Json, found: Found) -> ForeignPrompt:
         aliases=tuple(snippets.legal_alias(one) for one in labels if one != "latest"),
         message=str(item.get("commitMessage") or ""), number=_version(item) or None,
     )  # fmt: skip
+
+
+def _spoken(prompt: Any) -> list[Any]:
+    """The messages that are no placeholders, which have a name."""
+    listed = cast(list[Any], prompt) if isinstance(prompt, list) else []
+    maps = [cast(Json, one) for one in listed if isinstance(one, dict)]
+    return [one for one in maps if one.get("type") != "placeholder"]
+
+
+def _leave_active(where: str, item: Json, given: str, found: Found) -> None:
+    """Before labels, one version of a prompt was the active one."""
+    if item.get("isActive") is True and "production" not in (item.get("labels") or []):
+        reason = "Labels have taken its place. Point the alias production at the version."
+        found.leave(f"{where}.isActive", f"`isActive` of {given}", reason)
 
 
 def _inputs(config: Json) -> list[Variable]:
@@ -125,7 +147,9 @@ def _messages(item: Json, jinja: bool) -> list[MessageTemplate | Variable]:
     for n, part in enumerate(cast(list[Any], prompt), 1):
         entry = cast(Json, part) if isinstance(part, dict) else {}
         if entry.get("type") == "placeholder":
-            made.append(Variable(name=str(entry.get("name")), kind="thread", required=False))
+            if not isinstance(entry.get("name"), str):
+                raise Invalid(f"Message {n} is a placeholder without a name. Add one.")
+            made.append(Variable(name=entry["name"], kind="thread", required=False))
         else:
             made.append(message(part, n, template))
     return made

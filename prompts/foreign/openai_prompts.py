@@ -11,15 +11,14 @@ from core.errors import Invalid, PromptstoneError
 from core.names import check_name, slug
 from prompts.content import MessageTemplate, PromptContent, Variable
 from prompts.foreign import mustache, options
-from prompts.foreign.chat import messages, text_of
+from prompts.foreign.chat import extras, messages, text_of
 from prompts.foreign.documents import Entry
 from prompts.foreign.found import ForeignPrompt, Found
 
 Json = dict[str, Any]
 _MESSAGES = ("messages", "input", "prompt", "instructions")
 _READ = {
-    "id", "object", "name", "title", "description", "version", "variables", "metadata",
-    *_MESSAGES,
+    "id", "object", "name", "title", "description", "version", "variables", *_MESSAGES,
 }  # fmt: skip
 _OF_THE_SERVER = {
     "created_at", "updated_at", "created_by", "is_default", "latest_version", "default_version",
@@ -57,7 +56,7 @@ def _prompt(entry: Entry, title: str, found: Found) -> ForeignPrompt:
     item = entry.item
     given = {key: value for key, value in item.items() if key not in _READ | _OF_THE_SERVER}
     settings = options.known(given)
-    for key, reason in settings.left.items():
+    for key, reason in {**settings.left, **_unread(item)}.items():
         found.leave(f"{entry.where}.{key}", f"`{key}` of {title}", reason)
     # Without an id it is a request such as our own export, whose templates are Jinja2.
     jinja = not (item.get("id") or item.get("object"))
@@ -72,6 +71,21 @@ def _prompt(entry: Entry, title: str, found: Found) -> ForeignPrompt:
         name, content, title=title if name != title else None,
         description=str(item.get("description") or ""),
     )  # fmt: skip
+
+
+def _unread(item: Json) -> dict[str, str]:
+    """What of messages and variables has no place here, with the reason."""
+    given = [key for key in _MESSAGES[:3] if item.get(key)]
+    left = dict.fromkeys(given[1:], f"The messages are read from `{given[0]}`.") if given else {}
+    for key in (*given[:1], "instructions"):
+        for name in extras(item.get(key)):
+            left[f"{key}.{name}"] = "A message here has a role and a content."
+    variables = item.get("variables")
+    for name, value in (cast(Json, variables) if isinstance(variables, dict) else {}).items():
+        kind = cast(Json, value).get("type") if isinstance(value, dict) else None
+        if str(kind or "").startswith("input_") and kind != "input_text":
+            left[f"variables.{name}"] = "Variables here are texts and JSON. Describe it in words."
+    return left
 
 
 def _legal(title: str) -> str:
@@ -102,9 +116,12 @@ def _messages(item: Json, template: Any) -> tuple[MessageTemplate, ...]:
 def _typed(value: Any) -> Any:
     """Items of the Responses API carry `type: message`."""
     if not isinstance(value, list):
+        if isinstance(value, dict) and "id" in value:
+            said = str(cast(Json, value)["id"])[:80]
+            raise Invalid(f"It asks with the prompt {said}. Export that prompt itself.")
         return value
-    listed = [cast(Json, one) for one in cast(list[Any], value) if isinstance(one, dict)]
-    for one in listed:
+    listed = cast(list[Any], value)
+    for one in [cast(Json, one) for one in listed if isinstance(one, dict)]:
         if one.get("type") not in (None, "message"):
             raise Invalid(f"It holds an item {str(one.get('type'))[:40]!r}, which is no message.")
     return listed

@@ -56,6 +56,17 @@ def known(given: Mapping[str, Any]) -> Settings:
     return found
 
 
+def sampling(given: Any) -> Settings:
+    """`sampling_params` of OpenAI's evals, where one name is written in its own way."""
+    params = dict(cast(dict[str, Any], given)) if isinstance(given, dict) else {}
+    if "max_completions_tokens" in params:
+        params["max_completion_tokens"] = params.pop("max_completions_tokens")
+    found = known(params)
+    if given and not isinstance(given, dict):
+        found.left["sampling_params"] = "They are no map. Correct them."
+    return found
+
+
 def _reasoning(found: Settings, value: dict[str, Any]) -> None:
     effort = value.get("effort")
     if isinstance(effort, str):

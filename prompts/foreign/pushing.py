@@ -84,7 +84,7 @@ def _push(session: Session, one: ForeignPrompt) -> Pushed:
     if number is None:
         result = service.push(
             session, one.name, one.content, message=one.message, title=one.title,
-            description=one.description or None, tags=one.tags or None,
+            description=one.description or None, tags=one.tags or None, based_on=one.based_on,
         )  # fmt: skip
         number, created = result.version.version, result.created
         known = find_prompt(session, one.name)

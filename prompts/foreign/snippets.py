@@ -36,6 +36,11 @@ def _include(told: str) -> str:
     for part in told.split("|"):
         key, _, value = part.partition("=")
         parts[key.strip()] = value.strip()
+    unknown = sorted(parts.keys() - {"name", "version", "label"})
+    if unknown:
+        raise Invalid(
+            f"A reference to another prompt says {unknown[0][:40]!r}. Write name, version or label."
+        )
     if not parts.get("name"):
         raise Invalid("A reference to another prompt names none. Write name=NAME|version=N.")
     name, version = legal_name(parts["name"]), parts.get("version", "")

@@ -295,6 +295,14 @@ def test_a_run_goes_out_in_every_format(used: Shell, done: dict[str, Any], tmp_p
         file = tmp_path / f"out.{form}"
         used("run", "export", done["id"], "--format", form, "--output", str(file))
         assert file.stat().st_size > 500
+    gated = ("run", "export", done["id"], "--format", "junit", "--output", str(file), "--gate")
+    used(*gated, "errors==0")
+    assert '<testcase classname="gate" name="errors==0"></testcase>' in file.read_text()
+    used(*gated, "errors==0 and p50_ms<0", status=100)
+    made = file.read_text()
+    assert 'classname="gate" name="p50_ms&lt;0"><failure type="gate" message=' in made
+    assert made.count('classname="gate"') == 2
+    assert 'tests="8"' in made
     assert "cannot be written" in used.error(
         "run", "export", done["id"], "--format", "csv", "--output", str(tmp_path / "no" / "x.csv")
     )

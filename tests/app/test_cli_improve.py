@@ -7,6 +7,7 @@ import pytest
 
 from core.database import Database
 from prompts import service as prompts
+from tests.support.bases import fill, make_base, packaged
 from tests.support.failed_runs import failed_run
 from tests.support.forked import Forking
 from tests.support.running import add_model
@@ -49,6 +50,39 @@ def test_a_proposal_is_shown_with_its_cost_and_not_saved(
     assert shell("prompt", "push", file).strip() == "ask@2"
 
 
+def test_a_proposal_is_not_pushed_over_a_version_that_came_between(
+    shell: Shell, sqlite_db: Database, upstream: Witness, run_id: str, tmp_path: Path
+):
+    upstream.reply("ok", json.dumps(BETTER))
+    file = tmp_path / "better.prompty"
+    shell("prompt", "improve", "ask", "--from-run", run_id, "--model", "writer", "--output", file)
+    with sqlite_db.session_scope("user:bob") as session:
+        before = prompts.get(session, "ask")
+        other = before.content.messages[0].model_copy(update={"content": "Be kind."})
+        changed = before.content.model_copy(
+            update={"messages": (other, *before.content.messages[1:])}
+        )
+        prompts.push(session, "ask", changed)
+    said = shell.error("prompt", "push", file)
+    assert "version 2 from user:bob after version 1" in said
+    assert "prompt diff ask@1 ask@2" in said
+    assert "--based-on 2" in said
+    assert "has no version 9 here" in shell.error("prompt", "push", file, "--based-on", "9")
+    assert shell("prompt", "push", file, "--name", "other").strip() == "other@1"
+    assert shell("prompt", "push", file, "--based-on", "2").strip() == "ask@3"
+    assert shell("prompt", "push", file).strip() == "ask@3 (unchanged)"
+    assert "based_on" not in shell("prompt", "export", "ask")
+    kept = shell.json("import", "prompts", _other(file))
+    assert "since you opened version 1" in kept["not_taken"][0]["reason"]
+
+
+def _other(file: Path) -> Path:
+    """The same file with another text."""
+    made = file.with_name("again.prompty")
+    made.write_text(file.read_text().replace("Say why.", "Say how."))
+    return made
+
+
 def test_what_is_no_proposal_is_refused_with_its_reason(
     shell: Shell, upstream: Witness, run_id: str
 ):
@@ -82,3 +116,23 @@ def test_cases_are_shown_then_saved_without_what_is_there(
     assert json.loads(lines[-1])["tags"] == ["synthetic"]
     assert "No case is left to save" in shell.error(*asked, "--save")
     assert "nothing to write" in shell.error("dataset", "generate", "new", "--model", "writer")
+
+
+def test_cases_are_written_from_passages_of_a_base(
+    shell: Shell, sqlite_db: Database, upstream: Witness, tmp_path: Path
+):
+    upstream.reset()
+    add_model(sqlite_db, upstream, "ok", name="writer")
+    make_base(sqlite_db, packaged())
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "tea.md").write_text("Tea is hot and green.")
+    asked = ("dataset", "generate", "tea", "--model", "writer", "--kb", "docs")
+    assert "no passage to draw" in shell.error(*asked)
+    fill(sqlite_db, packaged(), tmp_path / "docs")
+    told = [{"inputs": {"input": "How is tea?"}, "expected": "hot", "passage": 1}]
+    upstream.reply("ok", json.dumps({"cases": told}))
+    found = shell.json(*asked, "--document", "tea.md", "--save")
+    assert (found["passages"], found["saved"]) == (1, "tea@1")
+    row = json.loads(shell("dataset", "export", "tea", "--format", "jsonl"))
+    assert (row["relevant"], row["passage"]) == (["tea.md"], "tea.md 0-21")
+    assert "has no document" in shell.error(*asked, "--document", "gone.md")

@@ -12,6 +12,7 @@ from core.database import Database
 from prompts import service
 from prompts.checks import prepared
 from prompts.content import MessageTemplate, PromptContent, Variable
+from prompts.template import renderer
 from tests.support import pages
 from tests.support.pages import page
 
@@ -190,3 +191,22 @@ def test_tool_calls_and_their_results_are_shown(snippets):
     assert "Mocked result of look" in said
     assert "waits for its tools" in said
     assert "**seven**" not in said
+
+
+def test_a_renamed_snippet_keeps_its_pins_and_its_users_are_named(snippets):
+    found = page("prompts", id="tone", do="rename")
+    assert "include it by this name: 1 (news)" in words(found)
+    with snippets.session_scope("user:admin") as session:
+        service.rename(session, "tone", "voice")
+    content = newest(snippets).content
+    made = renderer().render_content(content, {"tone": "dry", "topic": "dogs"}).messages
+    assert made == [{"role": "user", "content": "Be dry. Tell dogs"}]
+    found = page("prompts", id="voice", tab="used")
+    assert not found.exception
+    assert "news still include it by an old name" in words(found)
+    found = page("prompts", id="news", tab="used")
+    assert not found.exception
+    assert "It is called voice now" in words(found)
+    push(snippets, "news", '{% include "voice@production" %} Tell {{ topic }}')
+    found = page("prompts", id="voice", tab="used")
+    assert "old name" not in words(found)

@@ -178,3 +178,23 @@ def test_the_administrators_files_are_listed_and_not_to_be_changed(loaded, tmp_p
     rows = [table.value.to_dict("records") for table in found.dataframe]
     assert any(row.get("name") == "python:polite" for one in rows for row in one)
     assert not found.text_area
+
+
+def test_a_judge_of_pairs_is_asked_in_both_orders_as_in_a_run(strict, server):
+    pairs = {"kind": "pairwise", "name": "duel", "rubric": "The better one.", "model": "strict"}
+    with strict.session_scope("user:admin") as session:
+        set_setting(session, "evaluators", {"duel": pairs})
+    server.reply("judge", '{"reason": "It came first.", "verdict": "A"}')
+    found = page("evaluators", id="duel")
+    assert not found.exception
+    assert found.button(key="judge_ask").label.startswith("Ask for 6 answers")
+    found = asked(found, strict)
+    assert len(server.requests()) == 6
+    shown = "".join(badges(found))
+    assert shown.count(":blue-badge[1]") == 3
+    assert shown.count(":blue-badge[0]") == 3
+    assert shown.count(":blue-badge[0\\.5]") == 3
+    assert words(found).count("A tie, as where the orders differ.") == 3
+    cases = [one.value for one in found.code if '"A":' in one.value and '"B":' in one.value]
+    assert len(cases) == 6
+    assert len(set(cases)) == 6

@@ -2,6 +2,7 @@
 
 import json
 import time
+from pathlib import Path
 
 import pytest
 from sqlmodel import col, select
@@ -13,6 +14,7 @@ from evalsets.models import Case, Run
 from evalsets.runs.service import get_run
 from prompts import service as prompts
 from prompts.models import PromptDraft
+from tests.support.bases import fill, make_base, packaged
 from tests.support.failed_runs import CONTENT, failed_run
 from tests.support.pages import page, words
 from tests.support.running import add_cases, add_model
@@ -182,6 +184,46 @@ def test_generated_cases_are_shown_and_then_added(workspace, sqlite_db, upstream
     assert [(one.inputs["topic"], one.tags) for one in known.cases.cases] == [
         ("cats and dogs", []), ("*mice*", ["synthetic"]),
     ]  # fmt: skip
+
+
+def test_cases_are_written_from_passages_that_one_may_see(
+    workspace, sqlite_db, upstream: Witness, tmp_path: Path
+):
+    add_model(sqlite_db, upstream, "ok", name="writer")
+    add_cases(sqlite_db, [{"topic": "cats and dogs"}])
+    make_base(sqlite_db, packaged())
+    (tmp_path / "tea.md").write_text("Tea is hot and green.")
+    (tmp_path / "ice.md").write_text("Ice is cold and white.")
+    fill(sqlite_db, packaged(), tmp_path)
+    told = [{"inputs": {"topic": "What is ice?"}, "expected": "cold", "passage": 1}]
+    upstream.reply("ok", json.dumps({"cases": told}))
+    found = page("datasets", id="cases", do="generate")
+    found.selectbox(key="generate_model").set_value("writer")
+    found.selectbox(key="generate_kb").set_value("docs").run()
+    assert "Passages drawn: 2, from 2 of 2 documents" in words(found)
+    found.selectbox(key="generate_document_docs").set_value("ice.md").run()
+    assert "Passages drawn: 1, from 1 of 1 documents" in words(found)
+    found.button(key="generate_ask").click().run()
+    answered(found)
+    sent = upstream.requests()[-1]
+    assert "Ice is cold" in json.dumps(sent["body"])
+    assert "Tea is hot" not in json.dumps(sent["body"])
+    found.button(key="generate_add").click().run()
+    assert not found.exception
+    with sqlite_db.read_scope() as session:
+        known = standing(session, "cases")
+    assert known.cases is not None
+    assert known.cases.cases[-1].inputs == {
+        "topic": "What is ice?", "relevant": ["ice.md"], "passage": "ice.md 0-22",
+    }  # fmt: skip
+
+
+def test_a_data_set_that_is_not_there_is_said_to_be_missing(workspace, sqlite_db):
+    add_cases(sqlite_db, [{"topic": "cats"}])
+    found = page("datasets", id="gone", do="generate")
+    assert not found.exception
+    assert "There is no dataset gone. Make it from a file" in words(found)
+    assert not [one for one in found.text_area if one.key == "generate_task"]
 
 
 def test_cases_are_written_like_the_failures_of_a_run(

@@ -7,6 +7,7 @@ import pytest
 from core.errors import Invalid
 from evalsets.files.cases import CaseRow
 from evalsets.improving.generating import MOST_TEXT, Material, generated, messages, schema
+from evalsets.improving.passages import Passage
 
 KNOWN = (
     CaseRow("a", {"topic": "How do I return a broken kettle?"}, "By post."),
@@ -57,7 +58,7 @@ def test_held_out_cases_are_not_shown():
     text = json.dumps(messages(MATERIAL))
     assert "broken kettle" in text
     assert "secret" not in text
-    assert schema(("topic",))["additionalProperties"] is False
+    assert schema(MATERIAL)["additionalProperties"] is False
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,28 @@ def test_held_out_cases_are_not_shown():
 def test_what_nothing_can_be_written_from(material: Material, why: str):
     with pytest.raises(Invalid, match=why):
         messages(material)
+
+
+PASSAGES = (Passage("a.md", "a.md 0-9", "Tea is hot."), Passage("b.md", "b.md 5-9", "Ice is cold."))
+
+
+def test_cases_from_passages_keep_where_they_come_from() -> None:
+    known = CaseRow("1", {"q": "Is tea hot?", "relevant": ["a.md"], "passage": "a.md 0-9"}, line=1)
+    material = Material(["q"], 9, known=[known], passages=PASSAGES)
+    system, user = messages(material)
+    assert 'numbered "passages"' in str(system["content"])
+    shown = json.loads(str(user["content"]).rsplit("\n\n", 1)[0])
+    assert [one["passage"] for one in shown["passages"]] == [1, 2]
+    assert shown["existing_cases"] == [{"inputs": {"q": "Is tea hot?"}, "expected": None}]
+    cases = [
+        {"inputs": {"q": "How is ice?"}, "expected": "cold", "passage": 2},
+        {"inputs": {"q": "Is tea hot"}, "expected": None, "passage": 2},
+        {"inputs": {"q": "What is the sea like?"}, "expected": None, "passage": 3},
+        {"inputs": {"q": "What is a mountain?"}, "expected": None},
+    ]
+    found = generated(json.dumps({"cases": cases}), material)
+    assert (found.near_duplicates, found.faulty) == (1, 2)
+    (case,) = found.cases
+    assert case.inputs == {"q": "How is ice?", "relevant": ["b.md"], "passage": "b.md 5-9"}
+    with pytest.raises(Invalid, match="relevant"):
+        messages(Material(["relevant"], 1, passages=PASSAGES))

@@ -215,18 +215,18 @@ RULES = [
 @pytest.mark.parametrize(("rule", "good", "bad"), RULES)
 def test_every_check_holds_and_fails(rule: dict[str, Any], good: str, bad: str) -> None:
     check = Check.model_validate(rule)
-    assert check.holds(Subject(good)) is True
-    assert check.holds(Subject(bad)) is False
+    assert check.outcome(Subject(good)).holds is True
+    assert check.outcome(Subject(bad)).holds is False
 
 
 def test_checks_of_measures_and_of_wrong_columns() -> None:
     slow = Check(type="latency", threshold=100)
-    assert slow.holds(Subject("", latency_ms=99))
-    assert not slow.holds(Subject("", latency_ms=101))
-    assert slow.holds(Subject("")) is None
+    assert slow.outcome(Subject("", latency_ms=99)).holds
+    assert not slow.outcome(Subject("", latency_ms=101)).holds
+    assert slow.outcome(Subject("")).holds is None
     dear = Check(type="cost", threshold=0.1)
-    assert dear.holds(Subject("", cost=Decimal("0.1")))
-    assert dear.holds(Subject("")) is None
+    assert dear.outcome(Subject("", cost=Decimal("0.1"))).holds
+    assert dear.outcome(Subject("")).holds is None
     assert len(case_checks('[{"type":"contains","value":"a"}]').checks) == 1
     for wrong in (
         "{",

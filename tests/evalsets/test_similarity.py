@@ -47,10 +47,12 @@ def test_an_embedder_is_shared() -> None:
 
 def test_checks_of_promptfoo_that_compare() -> None:
     check = Check(type="similar", value=["Cats sleep.", "We open at nine."], threshold=0.4)
-    assert check.holds(Subject("The shop opens at 9 am.")) is True
-    assert Check(type="not-similar", value="Cats sleep.").holds(Subject("We open.")) is True
-    assert Check(type="rouge-n", value="a b c", threshold=0.5).holds(Subject("a b x")) is True
-    assert Check(type="bleu", value="a b c d").holds(Subject("w x y z")) is False
+    assert check.outcome(Subject("The shop opens at 9 am.")).holds is True
+    assert Check(type="not-similar", value="Cats sleep.").outcome(Subject("We open.")).holds is True
+    assert (
+        Check(type="rouge-n", value="a b c", threshold=0.5).outcome(Subject("a b x")).holds is True
+    )
+    assert Check(type="bleu", value="a b c d").outcome(Subject("w x y z")).holds is False
     for wrong in ({"value": ""}, {"value": "x", "threshold": 7}):
         with pytest.raises(ValueError, match="similar"):
             Check.model_validate({"type": "similar", **wrong})

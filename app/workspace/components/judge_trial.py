@@ -25,11 +25,11 @@ _ASKERS = ("admin", "engineer", "publisher")
 
 
 class Question(NamedTuple):
-    """What a judge is to be asked, by number of the cell; `name` is the evaluator that is open."""
+    """What a judge is to be asked, by cell and order; `name` is the evaluator that is open."""
 
     name: str
     judge: FrozenJudge
-    calls: Mapping[int, JudgeCall]
+    calls: Mapping[str, JudgeCall]
 
     @property
     def key(self) -> str:
@@ -39,29 +39,29 @@ class Question(NamedTuple):
         return content_hash([target.name, list(self.calls), bodies])
 
 
-def answers(question: Question) -> dict[int, Generation]:
-    """What was asked of just this, by number of the cell; nothing of another's."""
+def answers(question: Question) -> dict[str, Generation]:
+    """What was asked of just this, by its key in `calls`; nothing of another's."""
     asked = _asked(question)
     if not asked:
         return {}
     with access.reading() as session:
         query = select(Generation).where(col(Generation.id).in_(list(asked.values())))
         found = {row.id: row for row in session.exec(query) if row.actor == access.actor()}
-    return {number: found[id_] for number, id_ in asked.items() if id_ in found}
+    return {key: found[id_] for key, id_ in asked.items() if id_ in found}
 
 
-def running(found: Mapping[int, Generation]) -> bool:
+def running(found: Mapping[str, Generation]) -> bool:
     """Whether an answer is still to come."""
     return any(one.state == "sent" for one in found.values())
 
 
-def _asked(question: Question) -> dict[int, str]:
+def _asked(question: Question) -> dict[str, str]:
     with access.reading() as session:
         draft = drafts.load_draft(session, access.actor(), _KIND, question.name)
     kept: dict[str, Any] = json.loads(draft.content) if draft is not None else {}
     if kept.get("key") != question.key:
         return {}
-    return {int(number): cast(str, id_) for number, id_ in kept["asked"].items()}
+    return {key: cast(str, id_) for key, id_ in kept["asked"].items()}
 
 
 def ask(question: Question) -> None:
@@ -77,21 +77,21 @@ def ask(question: Question) -> None:
     access.act(lambda session: (drafts.save_draft(session, _KIND, question.name, text), True))
 
 
-def _start(question: Question) -> dict[int, str]:
+def _start(question: Question) -> dict[str, str]:
     here = context.current()
     user = here.signed_in(access.cookies())  # a page may be older than a role
     if user is None or user.role not in _ASKERS:
         raise Forbidden(raw("evaluators.needs_engineer"))
     with access.reading() as session:
         calls = _calls(session, question)
-    return {number: here.generations.start(call) for number, call in calls.items()}
+    return {key: here.generations.start(call) for key, call in calls.items()}
 
 
-def _calls(session: Session, question: Question) -> dict[int, Call]:
+def _calls(session: Session, question: Question) -> dict[str, Call]:
     judge = question.judge
     target = target_of(session, judge.model.name, context.current().settings.key_path)
     return {
-        number: Call(
+        key: Call(
             access.actor(),
             target,
             call.request,
@@ -99,7 +99,7 @@ def _calls(session: Session, question: Question) -> dict[int, Call]:
             judge.prompt_name,
             judge.prompt_version,
         )
-        for number, call in question.calls.items()
+        for key, call in question.calls.items()
     }
 
 

@@ -6,6 +6,7 @@ from app.workspace.components import access, output, table, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
 from core.errors import PromptstoneError
+from core.names import split_ref
 from prompts import service
 from prompts.composing import Use
 from prompts.diff import diff
@@ -33,7 +34,23 @@ def users(name: str) -> None:
         "snippet_users", rows, columns, alt=raw("prompts.used_by_alt"),
         opens=lambda row: url.leave("prompts", id=row["name"]),
     )  # fmt: skip
+    _misnamed(name, found)
     _offered(list(dict.fromkeys(one.prompt for one in found if one.stale)), "users")
+
+
+def _misnamed(name: str, found: list[Use]) -> None:
+    """Who still writes the name that the snippet had."""
+    old = dict.fromkeys(one.prompt for one in found if split_ref(one.ref)[0] != name)
+    if old:
+        st.caption(t("prompts.named_otherwise", names=", ".join(old), name=name))
+
+
+def before_rename(name: str) -> None:
+    """Who would write an old name."""
+    with access.reading() as session:
+        names = list(dict.fromkeys(one.prompt for one in service.used_by(session, name)))
+    if names:
+        st.caption(t("prompts.rename_users", n=len(names), names=", ".join(names)))
 
 
 def included(version: PromptPublic) -> None:
@@ -47,9 +64,13 @@ def included(version: PromptPublic) -> None:
             Use(version.name, version.version, one.ref, one.version,
                 service.meant(session, one.ref)) for one in own
         ]  # fmt: skip
+        called = service.named_now(session, version.name, version.version)
     for one, use in zip(own, uses, strict=True):
         label = raw("prompts.include_is", ref=one.ref, name=one.name, n=one.version)
-        url.link("prompts", plain(label), ":material/input:", id=one.name, v=one.version)
+        now = called.get(one.ref, one.name)
+        url.link("prompts", plain(label), ":material/input:", id=now, v=one.version)
+        if now != split_ref(one.ref)[0]:
+            st.caption(t("prompts.include_renamed", name=now))
         if use.stale:
             st.caption(t("prompts.include_moved", n=use.now))
     if version.version == version.newest and any(use.stale for use in uses):

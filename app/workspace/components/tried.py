@@ -1,6 +1,7 @@
 """An answer that an evaluator is tried on, with what it scores."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -14,8 +15,16 @@ from evalsets.runs.trying import JudgeCall, Sample
 _SHOWN = 400
 
 
-def case(one: Sample, score: Score | None = None, call: JudgeCall | None = None) -> None:
-    """Case, output and expected text in short, the label of people, a judge's prompt, the score."""
+class Told(NamedTuple):
+    """What an evaluator says of an answer: its score, a judge's prompt, and in which order."""
+
+    score: Score | None = None
+    call: JudgeCall | None = None
+    order: str | None = None
+
+
+def case(one: Sample, told: Sequence[Told] = ()) -> None:
+    """Case, output and expected text in short, the label of people, and what was told."""
     with st.container(border=True, gap="xsmall", key=f"tried_{one.number}"):
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.caption(f"{plain(one.case_id)} · {plain(one.arm)}")
@@ -26,10 +35,13 @@ def case(one: Sample, score: Score | None = None, call: JudgeCall | None = None)
         if one.subject.expected is not None:
             st.caption(t("label.expected"))
             st.text(preview(one.subject.expected, _SHOWN))
-        if call is not None:
-            _prompt(call.messages, call.input_tokens)
-        if score is not None:
-            scored(score)
+        for each in told:
+            if each.order is not None:
+                st.caption(plain(each.order))
+            if each.call is not None:
+                _prompt(each.call.messages, each.call.input_tokens)
+            if each.score is not None:
+                scored(each.score)
 
 
 def scored(score: Score) -> None:

@@ -8,6 +8,7 @@ from app.workspace.components import access, choices, drawer, live, numbers, one
 from app.workspace.components.one_call import Question
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
+from app.workspace.tabs import generate_passages
 from connectors import generate
 from connectors import service as models
 from connectors.models import Generation
@@ -16,31 +17,36 @@ from core.errors import PromptstoneError
 from evalsets.datasets.adding import add_cases, standing
 from evalsets.improving.failures import Failure, failures, prompt_arms
 from evalsets.improving.generating import Generated, Material, generated, messages, schema
+from evalsets.improving.passages import COLUMNS
 from evalsets.runs.service import list_runs
 
 _TOKENS_EACH = 60
 
 
 def body(name: str) -> None:
-    """`name` is a data set that exists: its columns are the inputs."""
+    """`name` is a data set: its columns are the inputs."""
     with access.reading() as session:
         names = [one.name for one in models.list_models(session)]
         first = choices.default_model(session)
         known = standing(session, name).cases
     if known is None:
+        st.caption(t("improve.cases_no_data", name=name))
         return
     describe = st.text_area(t("improve.cases_task"), height=100, key="generate_task")
     text = st.text_area(t("improve.cases_text"), height=100, key="generate_text")
     bad = _failures(name)
+    drawn_from = generate_passages.chosen()
     left, right = st.columns(2)
     place = names.index(first) if first in names else 0
     model = left.selectbox(t("improve.writer"), names, index=place, key="generate_model")
     wanted = right.number_input(t("improve.cases_n"), 1, 100, 20, key="generate_n")
     access.notice()
-    if not (describe.strip() or text.strip() or bad):
+    passages = generate_passages.drawn(drawn_from, wanted, len(text)) if drawn_from else []
+    if not (describe.strip() or text.strip() or bad or passages):
         st.caption(t("improve.cases_what"))
         return
-    material = Material(known.columns, wanted, describe, text, known.cases, bad)
+    columns = [one for one in known.columns if not (passages and one in COLUMNS)]
+    material = Material(columns, wanted, describe, text, known.cases, bad, passages)
     with access.shown_errors():
         _asked(name, model, material)
 
@@ -81,7 +87,7 @@ def _asked(name: str, model: str, material: Material) -> None:
 
     def call(session: Session) -> generate.Call:
         key_path = context.current().settings.key_path
-        wanted = schema(material.columns)
+        wanted = schema(material)
         return generate.prepare(session, access.actor(), model, asked, key_path, schema=wanted)
 
     with access.reading() as session:
@@ -112,7 +118,8 @@ def _answered(name: str, material: Material, got: Generation) -> None:
 
 def _shown(name: str, material: Material, found: Generated) -> None:
     rows = [{**case.inputs, "expected": case.expected or ""} for case in found.cases]
-    headers = {column: column for column in material.columns} | {"expected": raw("label.expected")}
+    columns = (*material.columns, *(COLUMNS if material.passages else ()))
+    headers = {column: column for column in columns} | {"expected": raw("label.expected")}
     table.still(rows, headers, alt=raw("datasets.tab_cases"))
     if not st.button(t("improve.cases_add"), key="generate_add", type="primary"):
         return

@@ -1,18 +1,24 @@
-"""A judge on three answers of a run: first its prompts and what they cost, then its verdicts."""
+"""A judge on three answers of a run: first its prompts and what they cost, then its verdicts.
+
+A judge of pairs is asked in both orders, as in a run.
+"""
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import streamlit as st
 
 from app.workspace.components import access, judge_agreement, judge_trial, live, numbers, tried
 from app.workspace.components.judge_trial import Question
+from app.workspace.components.tried import Told
 from app.workspace.strings import raw, t
 from connectors.models import Generation
 from evalsets.evaluators.kinds import AnyJudge
+from evalsets.evaluators.pairwise import TURNED, Pairwise
 from evalsets.evaluators.specs import load_evaluator
 from evalsets.evaluators.subjects import Score, unscored
+from evalsets.runs.evaluation import in_orders
 from evalsets.runs.prepare import Unrunnable
 from evalsets.runs.trying import JudgeCall, Sample, freeze_for, judge_calls
 
@@ -23,9 +29,12 @@ def draw(name: str, run_id: str, spec: Mapping[str, Any], picked: Sequence[Sampl
         frozen = freeze_for(session, run_id, spec)
     settings: Any = load_evaluator(spec)
     assert frozen.judge is not None
-    calls = judge_calls(settings, frozen.judge, [one.subject for one in picked])
-    found = dict(zip((one.number for one in picked), calls, strict=True))
-    asked = {n: call for n, call in found.items() if not isinstance(call, Unrunnable)}
+    orders = cast(tuple[AnyJudge, ...], in_orders(settings))
+    found: dict[str, JudgeCall | Unrunnable] = {}
+    for judge in orders:
+        calls = judge_calls(judge, frozen.judge, [one.subject for one in picked])
+        found |= zip((_key(judge, one) for one in picked), calls, strict=True)
+    asked = {key: call for key, call in found.items() if not isinstance(call, Unrunnable)}
     question = Question(name, frozen.judge, asked)
 
     answers = judge_trial.answers(question)
@@ -35,16 +44,53 @@ def draw(name: str, run_id: str, spec: Mapping[str, Any], picked: Sequence[Sampl
     def results() -> bool:
         answers = judge_trial.answers(question)
         for one in picked:
-            call = found[one.number]
-            score = _score_of(settings, one, call, answers.get(one.number))
-            tried.case(one, score, None if isinstance(call, Unrunnable) else call)
+            tried.case(one, _told(orders, one, found, answers))
         return judge_trial.running(answers)
 
     live.live(results, alive=judge_trial.running(answers))
     judge_agreement.of_judge(run_id, spec)
 
 
-def _foot(question: Question, answers: Mapping[int, Generation]) -> None:
+def _key(judge: AnyJudge, one: Sample) -> str:
+    """The cell, and whether it is asked about in the second order."""
+    return (
+        f"{one.number}{TURNED}" if isinstance(judge, Pairwise) and judge.turned else f"{one.number}"
+    )
+
+
+def _told(
+    orders: Sequence[AnyJudge],
+    one: Sample,
+    found: Mapping[str, JudgeCall | Unrunnable],
+    answers: Mapping[str, Generation],
+) -> list[Told]:
+    """Each order, and what both amount to; of another judge its one answer."""
+    told: list[Told] = []
+    for judge in orders:
+        key = _key(judge, one)
+        call = found[key]
+        score = _score_of(judge, one, call, answers.get(key))
+        order = _order(judge) if isinstance(judge, Pairwise) else None
+        told.append(Told(score, None if isinstance(call, Unrunnable) else call, order))
+    values = [one.score.value for one in told if one.score is not None]
+    if len(values) == 2 and None not in values:
+        together = values[0] if values[0] == values[1] else 0.5
+        told.append(Told(Score(together, _verdict(together)), order=raw("evaluators.both_orders")))
+    return told
+
+
+def _order(judge: Pairwise) -> str:
+    return raw("evaluators.order_second") if judge.turned else raw("evaluators.order_first")
+
+
+def _verdict(together: float | None) -> str:
+    """The same arm in both orders is that arm; anything else is a tie."""
+    if together == 1:
+        return raw("evaluators.both_this")
+    return raw("evaluators.both_other") if together == 0 else raw("evaluators.both_tie")
+
+
+def _foot(question: Question, answers: Mapping[str, Generation]) -> None:
     """What it takes, and the button that asks: above the cases, where it is seen at once."""
     if not question.calls:
         return

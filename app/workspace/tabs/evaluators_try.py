@@ -53,7 +53,7 @@ def _answers(name: str, spec: Mapping[str, Any] | None, asks: bool, run_id: str)
         return
     scorer: Any = None if spec is None else load_evaluator(spec)
     for one in picked:
-        tried.case(one, None if scorer is None else score_of(scorer, one.subject))
+        tried.case(one, () if scorer is None else [tried.Told(score_of(scorer, one.subject))])
 
 
 def _run(runs: Sequence[Run]) -> str:

@@ -5,7 +5,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.workspace.components import access, case_adding, drawer, url
+from app.workspace.components import access, case_adding, drawer, snippet_uses, url
 from app.workspace.components.working import working
 from app.workspace.strings import raw, t
 from app.workspace.tabs import prompts_describe, prompts_import
@@ -105,6 +105,7 @@ def _details(name: str) -> None:
 
 
 def _rename(name: str) -> None:
+    snippet_uses.before_rename(name)
     with drawer.form("prompt_rename"):
         new = st.text_input(t("prompts.name"), value=name, help=t("prompts.name_help"))
         renamed = drawer.submit(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from core.canonical import Json, canonical_json
-from evalsets.evaluators.checks import Check, Checks
+from evalsets.evaluators.checks import Check, Checks, CheckSet
 from evalsets.evaluators.judge import Judge
 from evalsets.evaluators.kinds import Evaluator
 from evalsets.evaluators.specs import named
@@ -18,7 +18,8 @@ from evalsets.files.cases import MAX_ID, ParsedCases
 from evalsets.files.collecting import collect
 from evalsets.files.tables import RawRow, RawTable
 from evalsets.foreign.arrival import Arrival
-from evalsets.foreign.promptfoo.asserts import BY_EXPECTED, Rubric, as_evaluator
+from evalsets.foreign.promptfoo.assert_evaluators import BY_EXPECTED, as_evaluator
+from evalsets.foreign.promptfoo.asserts import Rubric
 from evalsets.foreign.promptfoo.case import Case
 from evalsets.verdicts.gates import FIGURES
 
@@ -82,7 +83,7 @@ def _with_distinct_names(evaluators: list[Evaluator]) -> list[Evaluator]:
     return made
 
 
-def _key(check: Check) -> str:
+def _key(check: Check | CheckSet) -> str:
     return canonical_json(check.row())
 
 
@@ -103,7 +104,9 @@ def _by_expected(cases: list[Case], evaluators: list[Evaluator]) -> bool:
         len(case.checks) <= 1
         and case.threshold is None
         and "expected" not in case.inputs
-        and all(c.weight == 1 and isinstance(c.value, str) for c in case.checks)
+        and all(
+            isinstance(c, Check) and c.weight == 1 and isinstance(c.value, str) for c in case.checks
+        )
         for case in cases
     )
     if fits:
@@ -131,7 +134,7 @@ def _judges(cases: list[Case], evaluators: list[Evaluator], arrival: Arrival) ->
         name = _metric(rubric.metric)
         evaluators.append(
             Judge(
-                rubric=rubric.text[:20_000],
+                rubric=rubric.text,
                 model=rubric.provider,
                 name=None if name in taken else name,
             )
@@ -157,7 +160,7 @@ def _row(case: Case, expected: bool, column: str, rubric: str) -> dict[str, Json
     if case.tags:
         row["tags"] = list(case.tags)
     if case.checks and expected:
-        row["expected"] = cast(str, case.checks[0].value)
+        row["expected"] = cast(str, cast(Check, case.checks[0]).value)
     elif case.checks:
         checks: list[Json] = [check.row() for check in case.checks]
         row[column] = (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from core.canonical import Json
-from evalsets.evaluators.checks import Check
+from evalsets.evaluators.checks import Check, CheckSet
 from evalsets.foreign.promptfoo.asserts import Rubric
 
 
@@ -17,5 +17,5 @@ class Case:
     tags: list[str] = field(default_factory=list[str])
     split: str | None = None
     threshold: float | None = None
-    checks: list[Check] = field(default_factory=list[Check])
+    checks: list[Check | CheckSet] = field(default_factory=list[Check | CheckSet])
     rubrics: list[Rubric] = field(default_factory=list[Rubric])

@@ -21,6 +21,12 @@ _CODE = re.compile(r"\.(?:py|rb|js|cjs|mjs|ts|cts|mts|sh)(?::[\w.]+)?$", re.IGNO
 _FILE = re.compile(r"\.(?:txt|json|jsonl|ya?ml|csv|md|j2|jinja2?|prompt|xml)$", re.IGNORECASE)
 _ELSEWHERE = re.compile(r"^(?:langfuse|helicone|portkey|https?|mlflow|s3|gs|az)://", re.IGNORECASE)
 _DELIMITER = "---"
+_NO_PLACE = "It has no place here."
+_REASONS = {
+    "function": "It is a program, and no program of a file runs here.",
+    "prefix": "Write it into the prompt.",
+    "suffix": "Write it into the prompt.",
+}
 MAX_PROMPTS = 1_000
 
 
@@ -45,10 +51,12 @@ def read_prompts(value: Any, base: str, files: Files, found: Found) -> Taken:
     taken: set[str] = set()
     for source in _sources(value, files, found):
         try:
-            content = content_of(source.raw, source.options)
+            content, left = content_of(source.raw, source.options)
         except PromptstoneError as error:
             found.refuse(source.where, source.label or "a prompt", error)
             continue
+        for key, reason in sorted(left.items()):
+            found.leave(f"{source.where}.config.{key}", f"`{key}` of a prompt's config", reason)
         if len(found.prompts) >= MAX_PROMPTS:
             found.leave(source.where, "further prompts", f"More than {MAX_PROMPTS}. Split it.")
             break
@@ -91,7 +99,9 @@ def _entry(where: str, item: dict[str, Any], files: Files, found: Found) -> Iter
     label = str(label) if label else None
     config = cast(dict[str, Any], item["config"]) if isinstance(item.get("config"), dict) else {}
     for key in sorted(item.keys() - {"label", "display", "config", "raw", "id", "file"}):
-        found.leave(f"{where}.{key}", f"`{key}` of a prompt", "It has no place here.")
+        found.leave(f"{where}.{key}", f"`{key}` of a prompt", _REASONS.get(key, _NO_PLACE))
+    if item.get("config") and not config:
+        found.leave(f"{where}.config", "`config` of a prompt", "It is no map. Correct it.")
     raw = item.get("raw")
     if isinstance(raw, str) and not raw.startswith("file://"):
         yield _Source(where, label or _id(item), raw, config)

@@ -83,6 +83,7 @@ def settings_of(
             settings = settings.model_copy(
                 update={"base_url": parse_address(settings.base_url).url}
             )
+        _leave_unread(where, config, settings, arrival)
         return settings
     except (ValidationError, PromptstoneError) as error:
         said = error.message if isinstance(error, PromptstoneError) else "Its settings are wrong."
@@ -137,6 +138,27 @@ def _params(where: str, read: options.Settings, kind: Any, arrival: Arrival) -> 
         else:
             arrival.leave(f"{where}.config.{key}", f"`{key}` of a provider", why)
     return kept
+
+
+def _leave_unread(
+    where: str, config: dict[str, Any], settings: ModelSettings, arrival: Arrival
+) -> None:
+    """What of the address, the key and the prices is not taken."""
+    reasons: dict[str, str] = {}
+    if settings.input_price is None:
+        reasons |= dict.fromkeys(_PRICES, "Both prices are needed, as numbers a token.")
+    if settings.kind == "langchain":
+        reasons["apiHost"] = "LangChain's providers have an address of their own."
+    if not isinstance(config.get("apiBaseUrl", ""), str):
+        reasons["apiBaseUrl"] = "It is no address. Write it out."
+    if config.get("apiKeyEnvar") != settings.api_key_env:
+        reasons["apiKeyEnvar"] = "It is no name of an environment variable."
+    reasons |= dict.fromkeys(("model", "modelName"), "The model stands in the provider's id.")
+    for key in sorted(config.keys() & reasons.keys()):
+        arrival.leave(f"{where}.config.{key}", f"`{key}` of a provider", reasons[key])
+
+
+_PRICES = ("cost", "inputCost", "outputCost")
 
 
 def _key_name(config: dict[str, Any], place: _Place) -> str | None:

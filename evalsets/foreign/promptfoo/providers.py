@@ -34,9 +34,15 @@ def read_providers(value: Any, files: Files, arrival: Arrival) -> dict[str, str]
             arrival.leave(f"{where}.{key}", f"`{key}` of a provider", _REASONS.get(key, _NO_PLACE))
         if provider == BUILTIN:
             name = BUILTIN
+            if item.get("config"):
+                arrival.leave(f"{where}.config", "`config` of echo", "It has no settings here.")
         else:
             config = item.get("config")
             given = cast(dict[str, Any], config) if isinstance(config, dict) else {}
+            if config and not given:
+                arrival.leave(
+                    f"{where}.config", "`config` of a provider", "It is no map. Correct it."
+                )
             settings = settings_of(where, provider, given, arrival)
             if settings is None:
                 continue
@@ -82,7 +88,10 @@ def _entries(value: Any, files: Files, arrival: Arrival) -> Iterator[tuple[str, 
             entry = cast(dict[str, Any], item)
             if "id" not in entry and len(entry) == 1:
                 name, inner = next(iter(entry.items()))
-                entry = {"id": name, **(cast(dict[str, Any], inner) if inner else {})}
+                if inner is not None and not isinstance(inner, dict):
+                    arrival.leave(where, name[:120], "Its settings are no map. Correct it.")
+                    continue
+                entry = {"id": name, **cast(dict[str, Any], inner or {})}
             yield where, entry
         elif item is not None:
             arrival.leave(where, "a provider", "It is neither an id nor a map. Correct it.")
@@ -102,3 +111,7 @@ def _of_file(
     for item in cast(list[Any], found) if isinstance(found, list) else [found]:
         if isinstance(item, dict):
             yield f"{where} {path}", cast(dict[str, Any], item)
+        elif isinstance(item, str):
+            yield f"{where} {path}", {"id": item}
+        else:
+            arrival.leave(where, path[:120], "It holds no provider. Write an id or a map.")

@@ -22,6 +22,7 @@ Json = dict[str, Any]
 _TABLES = (".csv", ".tsv", ".xlsx")
 _ELSEWHERE = re.compile(r"^(?:https?|huggingface|s3|az|gs)://", re.IGNORECASE)
 _CODE = (".py", ".js", ".ts", ".mjs", ".cjs", ".rb")
+_NO_CONFIG = "Only a program could read it, and no program of a file runs here."
 _PROGRAM = "It is made by a program, and no program of a file runs here."
 
 
@@ -44,6 +45,8 @@ def read_tests(value: Any, files: Files, found: Found, where: str = "tests") -> 
         elif isinstance(item, dict):
             entry = cast(Json, item)
             if isinstance(entry.get("path"), str) and not entry.keys() - {"path", "config"}:
+                if entry.get("config"):
+                    found.leave(f"{place}.config", "`config` of a file of tests", _NO_CONFIG)
                 yield from _named(place, entry["path"], files, found)
             else:
                 yield TestCase(place, entry)
@@ -157,6 +160,9 @@ def scenario_tests(value: Any, files: Files, found: Found) -> Iterator[TestCase]
             found.leave(where, "a scenario", "It is no map. Correct it.")
             continue
         scenario = cast(Json, item)
+        for key in sorted(scenario.keys() - {"config", "tests"}):
+            reason = "Name its tests instead." if key == "description" else "It has no place here."
+            found.leave(f"{where}.{key}", f"`{key}` of a scenario", reason)
         configs = list(read_tests(scenario.get("config") or [{}], files, found, f"{where}.config"))
         tests = list(read_tests(scenario.get("tests") or [{}], files, found, f"{where}.tests"))
         for config, test in product(configs, tests):
@@ -171,6 +177,9 @@ def _scenarios_of_file(where: str, text: str, files: Files, found: Found) -> lis
         found.refuse(where, text[:120], error)
         return []
     listed = cast(list[Any], value) if isinstance(value, list) else [value]
+    for one in listed:
+        if not isinstance(one, dict):
+            found.leave(where, "a scenario", "It is no map. Correct it.")
     return [one for one in listed if isinstance(one, dict)]
 
 

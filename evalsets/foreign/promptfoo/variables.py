@@ -25,7 +25,7 @@ def combinations(value: Any, files: Files, *, expand: bool = True) -> Iterator[J
     axes: list[list[Any]] = []
     total = 1
     for one in named.values():
-        values = _values(one, files) if expand else [_loaded(one, files)]
+        values = _values(one, files) if expand else [loaded(one, files)]
         total *= max(1, len(values))
         if total > MAX_COMBINATIONS:
             raise Invalid(f"Its lists make more than {MAX_COMBINATIONS:,} cases. Shorten them.")
@@ -55,16 +55,16 @@ def _named(value: Any, files: Files) -> Json:
 
 def _values(value: Any, files: Files) -> list[Any]:
     if isinstance(value, list) and value and isinstance(value[0], str):
-        return [_loaded(one, files) for one in cast(list[Any], value)]
+        return [loaded(one, files) for one in cast(list[Any], value)]
     if isinstance(value, str) and value.startswith("file://") and set("*?[") & set(value):
         paths = files.matching(value.removeprefix("file://"))
         if not paths:
             raise Invalid(f"No file fits {value[:120]}. Add the files to the folder.")
-        return [_loaded(f"file://{path}", files) for path in paths]
-    return [_loaded(value, files)]
+        return [loaded(f"file://{path}", files) for path in paths]
+    return [loaded(value, files)]
 
 
-def _loaded(value: Any, files: Files) -> Any:
+def loaded(value: Any, files: Files) -> Any:
     """The content of a file where the value names one."""
     if isinstance(value, plain_yaml.Tagged):
         raise Invalid(f"A value stands under the tag {value.tag}, which is no data. Write it out.")
