@@ -89,20 +89,26 @@ def workspace(folder: Path, *, height: int = 860) -> Iterator[tuple[BrowserConte
         browser.close()
 
 
+# Asked by the page at each frame: what Playwright asks from outside waits up to half a second.
+_SETTLED = """() => window.promptstoneKeys?.installed &&
+  document.querySelector('[data-testid="stApp"][data-test-script-state="notRunning"]')"""
+_STILL = """() => {
+  const count = performance.getEntriesByType("resource").length + document.all.length
+  if (count !== window.lastCount) [window.lastCount, window.countedAt] = [count, performance.now()]
+  return performance.now() - window.countedAt > 250 &&
+    !document.querySelector('[data-stale="true"], [data-testid="stSkeleton"]') &&
+    document.getAnimations().every((one) => one.playState !== "running")
+}"""
+
+
 def settled(page: Page) -> None:
     """Wait until the script has run and the keys of the workspace are heard."""
-    page.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]')
-    page.wait_for_function("window.promptstoneKeys?.installed")
+    page.wait_for_function(_SETTLED)
 
 
 def at_rest(page: Page) -> None:
     """Wait until nothing comes, moves or fades any more: for what measures a page."""
     settled(page)
-    page.wait_for_load_state("networkidle")
     page.evaluate("document.fonts.ready")
     page.wait_for_function(_STILL)
     settled(page)
-
-
-_STILL = """() => !document.querySelector('[data-stale="true"], [data-testid="stSkeleton"]') &&
-  document.getAnimations().every((one) => one.playState !== "running")"""
