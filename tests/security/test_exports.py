@@ -11,8 +11,8 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from app.report import marks
 from app.report.exporting import export_run
+from app.telling import escape
 from core.database import Database
 from core.errors import Invalid
 from evalsets.datasets.cases import export_dataset
@@ -172,7 +172,7 @@ def test_the_page_of_a_run_holds_our_elements_only(
     }  # fmt: skip
     assert "<script>alert(1)</script>" in page.texts
     assert not set("".join(page.texts)) & set("\x00\x1b\u202e\u2066")
-    monkeypatch.setattr(marks, "escape", lambda text: text)
+    monkeypatch.setattr(escape, "escape", lambda text: text)
     assert {"script", "iframe", "img", "comment"} <= _page(sqlite_db, run).seen  # the control
 
 
