@@ -109,6 +109,6 @@ def settled(page: Page) -> None:
 def at_rest(page: Page) -> None:
     """Wait until nothing comes, moves or fades any more: for what measures a page."""
     settled(page)
-    page.evaluate("document.fonts.ready")
+    page.evaluate("window.lastCount = -1, document.fonts.ready")
     page.wait_for_function(_STILL)
     settled(page)
