@@ -433,5 +433,5 @@ def test_all_real_configurations(sqlite_db: Database) -> None:
         "retrieval_augmented_generation/promptfooconfig_end_to_end": (0, 100, 5),
         "retrieval_augmented_generation/promptfooconfig_retrieval": (1, 100, 4),
         "summarization/promptfooconfig": (0, 0, 14),
-        "text_to_sql/promptfooconfig": (0, 7, 11),
+        "text_to_sql/promptfooconfig": (0, 7, 5),
     }
