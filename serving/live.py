@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Session, col, select
 
 from connectors.models import LocalAddress, Model
+from core.changes import Changes
 from core.clock import utcnow
 from core.database import Database
 from core.errors import NotFound
@@ -77,6 +78,7 @@ class Live:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._changes = Changes(database)
         self._view = _NOTHING
         self._doors_mark: object = None
         self._releases: OrderedDict[tuple[str, int], LoadedRelease] = OrderedDict()
@@ -94,6 +96,7 @@ class Live:
             self._polling.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._polling
+        self._changes.close()
 
     def key(self, token: str) -> LiveKey | None:
         """The key behind a token, unless it is unknown, revoked or expired."""
@@ -218,9 +221,11 @@ class Live:
         while True:
             await asyncio.sleep(POLL_SECONDS)
             try:
-                await asyncio.to_thread(self.refresh)
+                if self._changes.since_last():
+                    await asyncio.to_thread(self.refresh)
             except Exception:  # an unreachable database must not end what is served from memory
                 log.exception("apps and keys could not be read; what was known goes on")
+                self._changes.close()
 
     def refresh(self) -> None:
         """Read what changed since the last time; cheap when nothing did."""

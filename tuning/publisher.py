@@ -16,6 +16,7 @@ from connectors.client import CheckedClient
 from connectors.service import get_model
 from core.database import Database
 from core.errors import Conflict, LostLease, PromptstoneError, Unavailable
+from core.job_board import JobBoard
 from core.jobs import Claim, check_fence, claim, finish, open_jobs, place, release, renew
 from tuning import jobs, proof, serving
 from tuning.bases import served_base
@@ -226,11 +227,15 @@ class _Work:
 
 
 async def keep_publishing(
-    database: Database, stop: asyncio.Event, say: Callable[[str], None] = log.info
+    database: Database,
+    stop: asyncio.Event,
+    board: JobBoard,
+    say: Callable[[str], None] = log.info,
 ) -> None:
     """Carry asks out until `stop`."""
     while not stop.is_set():
-        found = await asyncio.to_thread(next_asked, database)
+        look = await board.has(KIND)
+        found = await asyncio.to_thread(next_asked, database) if look else None
         if found is not None:
             say(f"publishing {found}")
             await carry_out(database, found, stop)

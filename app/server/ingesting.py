@@ -14,6 +14,7 @@ from app.server.environment import silence_telemetry
 from app.server.parenthood import child_environment, die_with_parent
 from core.database import Database
 from core.errors import PromptstoneError
+from core.job_board import JobBoard
 from core.settings import load_settings
 
 POLL_SECONDS = 0.5
@@ -22,12 +23,14 @@ _END_SECONDS = 9.0
 log = logging.getLogger("promptstone.ingest")
 
 
-async def keep_ingesting(database: Database, stop: asyncio.Event) -> None:
+async def keep_ingesting(database: Database, stop: asyncio.Event, board: JobBoard) -> None:
     """Take ingests until `stop` is set; the one under way is then left where it is, to go on."""
+    from rag.ingests import KIND
     from rag.owner import next_ingest
 
     while not stop.is_set():
-        found = await asyncio.to_thread(next_ingest, database)
+        look = await board.has(KIND)
+        found = await asyncio.to_thread(next_ingest, database) if look else None
         status = 0 if found is None else await _work(database, found, stop)
         pause = _AGAIN_SECONDS if status else POLL_SECONDS
         with contextlib.suppress(TimeoutError):

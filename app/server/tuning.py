@@ -5,19 +5,22 @@ import contextlib
 import threading
 
 from core.database import Database
+from core.job_board import JobBoard
 
 POLL_SECONDS = 1.0
 
 
-async def keep_tuning(database: Database, stop: asyncio.Event) -> None:
+async def keep_tuning(database: Database, stop: asyncio.Event, board: JobBoard) -> None:
     """Take tuning jobs until `stop` is set; the one under way then saves where it is."""
+    from tuning.jobs import KIND
     from tuning.owner import next_job, own_and_run
 
     left = threading.Event()
     asked = asyncio.create_task(_pass_on(stop, left))
     try:
         while not stop.is_set():
-            found = await asyncio.to_thread(next_job, database)
+            look = await board.has(KIND)
+            found = await asyncio.to_thread(next_job, database) if look else None
             if found is not None:
                 await asyncio.to_thread(own_and_run, database, found, left)
             with contextlib.suppress(TimeoutError):

@@ -38,6 +38,7 @@ async def _work(settings: Settings) -> None:
     from app.server.ingesting import keep_ingesting
     from app.server.tuning import keep_tuning
     from app.server.watching import keep_watching
+    from core.job_board import JobBoard
     from evalsets.runs.worker import work
     from tuning.publisher import keep_publishing
 
@@ -47,14 +48,15 @@ async def _work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     database = await asyncio.to_thread(open_database, settings)
     try:
-        await asyncio.gather(
-            work(database, stop, apps=answer_apps),
-            keep_ingesting(database, stop),
-            keep_watching(database, stop),
-            keep_backends(database, stop),
-            keep_tuning(database, stop),
-            keep_publishing(database, stop),
-        )
+        with JobBoard(database) as board:
+            await asyncio.gather(
+                work(database, stop, board, apps=answer_apps),
+                keep_ingesting(database, stop, board),
+                keep_watching(database, stop),
+                keep_backends(database, stop),
+                keep_tuning(database, stop, board),
+                keep_publishing(database, stop, board),
+            )
     finally:
         database.close()
 

@@ -22,6 +22,7 @@ from connectors.backends.prepare import FindTrainer, Prepared
 from connectors.backends.queue import Held, Placed, TooLarge, assign, promised
 from connectors.backends.rows import Asked, Seen
 from connectors.client import CheckedClient
+from core.changes import Changes
 from core.database import Database
 from core.errors import PromptstoneError
 from core.locks import FileLock
@@ -52,6 +53,7 @@ class Watch:
         self._known: dict[str, Known] = {}
         self._nudged = 0
         self._rows = rows.Rows(database)
+        self._changes = Changes(database)
         self._holding = Holding(self._data, "backends")
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -68,6 +70,7 @@ class Watch:
                         await self._safely(client)
                     await self._pause(stop)
             finally:
+                self._changes.close()
                 if mine:
                     await self._leave()
                     lock.release()
@@ -75,13 +78,14 @@ class Watch:
     async def _pause(self, stop: asyncio.Event) -> None:
         """Until the next round is due, or somebody asked for it."""
         until = time.monotonic() + ROUND_SECONDS
+        look = NUDGE_SECONDS if self._known else ROUND_SECONDS
         while time.monotonic() < until and not stop.is_set():
             last = notes.nudged(self._data)
             if last != self._nudged:
                 self._nudged = last
                 return
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), NUDGE_SECONDS)
+                await asyncio.wait_for(stop.wait(), look)
 
     def _begin(self) -> None:
         """Leave nothing of a watcher that was killed."""
@@ -98,11 +102,14 @@ class Watch:
             await self._round(client)
         except Exception:
             log.exception("a round of watching backends failed; it is done again")
+            self._changes.close()
             await asyncio.sleep(ROUND_SECONDS)
         finally:
             self._holding.tell(self._held())
 
     async def _round(self, client: CheckedClient) -> None:
+        if not self._known and not self._changes.since_last():
+            return
         asked = await asyncio.to_thread(self._rows.read)
         for name in set(self._known) - set(asked):
             await self._end(name)

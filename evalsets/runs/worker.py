@@ -16,9 +16,10 @@ import uvloop
 from connectors.connections import Apps, Connections
 from core.database import Database
 from core.errors import LostLease
+from core.job_board import JobBoard
 from evalsets.models import Run
 from evalsets.runs.execution import Terms, execute
-from evalsets.runs.ownership import Owned, owned
+from evalsets.runs.ownership import KIND, Owned, owned
 from evalsets.runs.service import get_run
 from evalsets.runs.worker_note import beating, note, worker_alive, worker_lock
 from prompts.template import renderer
@@ -50,6 +51,7 @@ AnswerApps = Callable[[Database, Connections], Apps]
 async def work(
     database: Database,
     stop: asyncio.Event,
+    board: JobBoard,
     terms: Terms | None = None,
     apps: AnswerApps | None = None,
 ) -> None:
@@ -63,7 +65,8 @@ async def work(
         try:
             while not stop.is_set():
                 announced = announced or lock.try_acquire(note())
-                took = len(crew.tasks) < RUNS_AT_ONCE and await crew.take()
+                free = len(crew.tasks) < RUNS_AT_ONCE
+                took = free and await board.has(KIND) and await crew.take()
                 await _stopped_within(stop, 0 if took else POLL_SECONDS)
         finally:
             await crew.ended()

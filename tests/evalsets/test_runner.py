@@ -10,6 +10,7 @@ import pytest
 
 from core.database import Database
 from core.errors import Conflict, Invalid
+from core.job_board import JobBoard
 from evalsets.runs.admission import JUDGES_SPENT
 from evalsets.runs.feed import unscored_cells
 from evalsets.runs.ownership import owned
@@ -263,7 +264,7 @@ async def test_a_shutdown_keeps_what_is_in_flight_and_the_next_worker_goes_on(
     add_cases(db, 24)
     run_id = begin(db, "slow-300")
     stop = asyncio.Event()
-    working = asyncio.create_task(work(db, stop))
+    working = asyncio.create_task(work(db, stop, JobBoard(db)))
     await until(lambda: run_row(db, run_id).succeeded >= 4)
     stop.set()
     await working
@@ -271,7 +272,7 @@ async def test_a_shutdown_keeps_what_is_in_flight_and_the_next_worker_goes_on(
     assert (run.status, run.reason, run.interrupted) == ("paused", "shutdown", 0)
     assert 0 < run.succeeded == run.calls < 24
     stop = asyncio.Event()
-    working = asyncio.create_task(work(db, stop))
+    working = asyncio.create_task(work(db, stop, JobBoard(db)))
     await until(lambda: run_row(db, run_id).status == "completed")
     stop.set()
     await working

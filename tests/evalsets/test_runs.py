@@ -10,6 +10,7 @@ from sqlmodel import select
 
 from core.database import Database
 from core.errors import Conflict, Invalid, NotFound
+from core.job_board import JobBoard
 from evalsets.models import Cell, Run
 from evalsets.runs.execution import Terms
 from evalsets.runs.service import (
@@ -123,7 +124,7 @@ async def test_the_worker_takes_several_runs_and_obeys_asks_at_once(
     runs = [begin(db, "slow-100", cache=False, concurrency=2) for _ in range(3)]
     stop = asyncio.Event()
     assert not worker_alive(db)
-    working = asyncio.create_task(work(db, stop))
+    working = asyncio.create_task(work(db, stop, JobBoard(db)))
     await until(lambda: all(run_row(db, one).succeeded > 2 for one in runs))
     worker = live_worker(db.settings.data)
     assert worker is not None

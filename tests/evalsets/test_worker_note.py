@@ -10,6 +10,7 @@ from sqlmodel import select
 
 from core.clock import utcnow
 from core.database import Database
+from core.job_board import JobBoard
 from core.models import Setting
 from core.settings import Settings
 from evalsets.runs.request import RunRequest
@@ -45,7 +46,7 @@ async def test_a_worker_of_another_folder_is_heard_until_its_end(
 ) -> None:
     assert not worker_alive(elsewhere)
     stop = asyncio.Event()
-    working = asyncio.create_task(work(postgres_db, stop))
+    working = asyncio.create_task(work(postgres_db, stop, JobBoard(postgres_db)))
     await until(lambda: worker_alive(elsewhere))
     assert worker_alive(postgres_db)
     stop.set()
@@ -78,7 +79,7 @@ async def test_a_waiting_command_leaves_its_run_to_a_worker_elsewhere(
     add_model(postgres_db, w, "ok", api_key_env="KEY_THAT_ONLY_THE_WORKER_HAS")
     add_cases(postgres_db, 3)
     stop = asyncio.Event()
-    working = asyncio.create_task(work(postgres_db, stop))
+    working = asyncio.create_task(work(postgres_db, stop, JobBoard(postgres_db)))
     await until(lambda: worker_alive(elsewhere))
     request = RunRequest(prompts=("ask",), models=("ok",), dataset="cases")
     run_id = start(elsewhere, ACTOR, request, here=True).run_id  # no key here, and none is needed
@@ -93,7 +94,7 @@ async def test_sqlite_keeps_no_heartbeat(sqlite_db: Database, w: Witness) -> Non
     add_cases(sqlite_db, 1)
     run_id = begin(sqlite_db, "ok")
     stop = asyncio.Event()
-    working = asyncio.create_task(work(sqlite_db, stop))
+    working = asyncio.create_task(work(sqlite_db, stop, JobBoard(sqlite_db)))
     await until(lambda: run_row(sqlite_db, run_id).status == "completed")
     assert worker_alive(sqlite_db)
     assert beats(sqlite_db) == []

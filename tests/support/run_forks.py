@@ -118,6 +118,7 @@ def worker(data: str, url: str, *, lease: float = 15, fenced: bool = True) -> No
     """What a fork does."""
     import evalsets.runs.writer
     from core.database import Database
+    from core.job_board import JobBoard
     from core.settings import Settings
     from evalsets.runs.execution import Terms
     from evalsets.runs.worker import work
@@ -129,7 +130,7 @@ def worker(data: str, url: str, *, lease: float = 15, fenced: bool = True) -> No
     async def main() -> None:
         stop = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-        await work(database, stop, Terms(lease=lease))
+        await work(database, stop, JobBoard(database), Terms(lease=lease))
 
     asyncio.run(main())
 
