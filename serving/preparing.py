@@ -12,7 +12,6 @@ from prompts.content import Message, typed_inputs
 from prompts.outcome import TemplateError, TemplateProblem
 from prompts.template import renderer
 from rag.answer import Retrieval, Source, retrieve, with_passages
-from rag.models import KnowledgeBase
 from rag.searchers import searcher_of
 from serving.bodies import Turn
 from serving.calls import Blocked, Call
@@ -117,6 +116,8 @@ def _subject(call: Call) -> str | None:
 def _search(
     database: Database, retrieval: Retrieval, query: str, subject: str | None
 ) -> tuple[Source, ...]:
+    from rag.models import KnowledgeBase  # a process whose apps have no base does without
+
     with database.read_scope() as session:
         base = session.get(KnowledgeBase, retrieval.base_id)
     if base is None:

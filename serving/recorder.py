@@ -19,7 +19,8 @@ from serving.trace_writer import TraceWriter
 
 log = logging.getLogger("promptstone.serving")
 
-MOST_IN_GROUP = 1000
+MOST_IN_GROUP = 200
+"""Calls of one transaction, all of whose rows are in memory at once."""
 _LONGEST_PAUSE = 5.0
 
 
@@ -75,9 +76,9 @@ class Recorder:
         """Take a record over; it must not be changed any more."""
         taken = _Waiting(record, weight(record))
         with self._changed:
-            if not self._waiting:
-                self._changed.notify_all()
             self._waiting[record.id] = taken
+            if len(self._waiting) in (1, MOST_IN_GROUP):
+                self._changed.notify_all()
             self._bytes += taken.weight
             if self._bytes > self._most_bytes or len(self._waiting) > self._most_rows:
                 self._make_room()
@@ -151,7 +152,7 @@ class Recorder:
         """What waits, after the time to gather; None when closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._closed)
-            self._changed.wait_for(lambda: self._urgent or self._closed, self._pause)
+            self._changed.wait_for(self._is_due, self._pause)
             self._urgent = False
             if self._closed:
                 return None
@@ -160,6 +161,9 @@ class Recorder:
                 del self._waiting[key]
             self._bytes -= sum(one.weight for one in self._writing.values())
             return [one.record for one in self._writing.values()]
+
+    def _is_due(self) -> bool:
+        return self._urgent or self._closed or len(self._waiting) >= MOST_IN_GROUP
 
     def _done(self, unkept: int) -> None:
         with self._changed:

@@ -56,7 +56,7 @@ def serve(settings: Settings, role: str, listener: socket.socket, url: str) -> i
     config = uvicorn.Config(
         guarded(api, database, live), loop="uvloop", http=BoundedProtocol, lifespan="on",
         access_log=False, log_level="warning", server_header=False, timeout_graceful_shutdown=9,
-        ws_max_size=200 * 1024 * 1024,
+        ws="auto" if workspace else "none", ws_max_size=200 * 1024 * 1024,
     )  # fmt: skip
     server = _Server(config, children, ending)
     server.announce = lambda: _announce(database, url, workspace)

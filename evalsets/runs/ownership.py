@@ -19,9 +19,9 @@ from core.models import Job
 from evalsets.models import Attempt, Cell, Run
 from evalsets.runs.ledger import ZERO, Tally, tally_of
 from evalsets.runs.manifest import Manifest
+from evalsets.runs.worker_note import ACTOR
 
 KIND = "run"
-ACTOR = "worker"
 
 
 class Owned(NamedTuple):

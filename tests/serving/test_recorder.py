@@ -16,7 +16,7 @@ from sqlmodel import Session, col, select
 from core.clock import utcnow
 from core.database import Database
 from serving.models import ApiKey, App, Trace, TraceContent
-from serving.recorder import Recorder
+from serving.recorder import MOST_IN_GROUP, Recorder
 from serving.records import CallContent, Step
 from tests.support.calls import call, make_app, make_key, said
 from tests.support.depth import DEEP
@@ -265,3 +265,18 @@ def test_without_closing_a_stop_would_lose(sqlite_db: Database):
     with Session(sqlite_db.reader) as session:
         assert session.get(Trace, record.id) is None
     assert recorder.close()
+
+
+def test_a_full_group_waits_for_no_time(sqlite_db: Database):
+    app = add_app(sqlite_db)
+    recorder = Recorder(sqlite_db, 60)
+    try:
+        for _ in range(MOST_IN_GROUP + 1):
+            recorder.put(call(app))
+        deadline = time.monotonic() + 30
+        while recorder.counts.written < MOST_IN_GROUP and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert recorder.counts.written == MOST_IN_GROUP
+        assert recorder.waiting == 1, "the rest gathers"
+    finally:
+        assert recorder.close()
