@@ -55,7 +55,8 @@ class Forwarder:
     def feed(self, data: bytes) -> bytes:
         """The events that are whole now. Raises Garbage, TooLarge, ErrorEvent."""
         frame = self._frame
-        if frame is not None and not self._rest and data.endswith(frame.end):
+        one = data.find(b"\n\n") == len(data) - 2
+        if one and frame is not None and not self._rest and data.endswith(frame.end):
             # Most pieces are one such event, and a stream has as many as tokens.
             made = self._framed(frame, data[:-2])
             if made is not None:

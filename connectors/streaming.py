@@ -1,7 +1,7 @@
 """The body of a streamed answer: read as it comes, within its limits, and left in time."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable, Callable
 
 import aiohttp
 
@@ -28,9 +28,10 @@ class Body:
         self._deadline = self._heard + idle if deadline is None else deadline
         self._late = False
         self._size = 0
-        self._packed: AsyncIterator[bytes] | None = None
+        self._next: Callable[[], Awaitable[bytes]] = response.content.readany
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
-            self._packed = pieces(response, MAX_ANSWER)
+            unpacked = pieces(response, MAX_ANSWER)
+            self._next = lambda: anext(unpacked, b"")
         self._timer = self._loop.call_at(self._due(), self._look)
 
     async def read(self) -> bytes:
@@ -39,10 +40,7 @@ class Body:
         Raises TooLarge, Garbage, TimeoutError, and what aiohttp raises.
         """
         try:
-            if self._packed is None:
-                data = await self._response.content.readany()
-            else:
-                data = await anext(self._packed, b"")
+            data = await self._next()
         except (aiohttp.ClientError, RuntimeError):
             if self._late:
                 raise TimeoutError from None

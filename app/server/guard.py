@@ -5,6 +5,7 @@ mounted workspace, its websocket and the generated documents open.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from functools import lru_cache
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -182,7 +183,7 @@ async def _refuse(response: Response, scope: Scope, receive: Receive, send: Send
 
 
 def _finishing(send: Send, request_id: str, policy: str) -> Send:
-    async def finishing(message: Message) -> None:
+    def finishing(message: Message) -> Awaitable[None]:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             headers = MutableHeaders(scope=message)
             headers["x-request-id"] = request_id
@@ -190,7 +191,7 @@ def _finishing(send: Send, request_id: str, policy: str) -> Send:
             headers["referrer-policy"] = "no-referrer"
             headers.setdefault("content-security-policy", policy)
             count_answer(message["status"])
-        await send(message)
+        return send(message)
 
     return finishing
 

@@ -7,7 +7,7 @@ import asyncio
 import contextlib
 import hashlib
 import logging
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -165,11 +165,11 @@ class CallAnswer(Response):
         self.started = True
         await send({"type": "http.response.start", "status": status, "headers": headers})
 
-    async def _piece(self, piece: bytes, send: Send) -> None:
+    def _piece(self, piece: bytes, send: Send) -> Awaitable[None]:
         if self._token is not None:
             self._said.append(piece)
         # A client that does not read is cut off by the server's protocol: no timer is needed here.
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+        return send({"type": "http.response.body", "body": piece, "more_body": True})
 
     async def _send(self, status: int, media: str, body: bytes, send: Send) -> None:
         await self._start(status, media, send, ((b"content-length", str(len(body)).encode()),))
