@@ -1,6 +1,7 @@
 """Runs, labels and verdicts through their pages."""
 
 import json
+from decimal import Decimal
 
 import pytest
 from sqlmodel import col, select
@@ -14,6 +15,7 @@ from evalsets.labels.queue_plan import PlanForm, create_queue
 from evalsets.labels.service import Press, checked, item_of, save_label
 from evalsets.models import Label, Run
 from evalsets.runs import service as runs
+from evalsets.runs.manifest import Manifest
 from prompts import service
 from prompts.content import MessageTemplate, PromptContent
 from tests.support.pages import matrix, page, words
@@ -371,6 +373,12 @@ def test_the_arms_of_a_run_are_run_again_as_they_were(workspace, sqlite_db):
     request = runs.RunRequest(
         prompts=("news@1", "news@2"), models=("echo",), params=(("temperature", 0.2),),
         dataset="news-grid", repeats=2, limit=3, mapping=(f"extra={column}",),
+        evaluators=(
+            "contains:news",
+            {"kind": "judge", "rubric": "Short?", "name": "short", "model": "echo"},
+            {"kind": "pairwise", "rubric": "Which is shorter?", "name": "pair", "model": "echo"},
+        ),
+        budget=Decimal(3), judge_budget=Decimal(1),
     )  # fmt: skip
     run_id = runs.start(sqlite_db, "user:admin", request).run_id
     with sqlite_db.read_scope() as session:
@@ -380,8 +388,39 @@ def test_the_arms_of_a_run_are_run_again_as_they_were(workspace, sqlite_db):
     assert address == {
         "arms": json.dumps([f"news@{n} | echo | temperature=0.2" for n in (1, 2)]),
         "dataset": "news-grid", "split": None, "limit": "3", "repeats": "2",
-        "mapping": json.dumps([f"extra={column}"]),
+        "mapping": json.dumps([f"extra={column}"]), "like": run_id,
     }  # fmt: skip
     found = page("runs", do="plan", **{k: v for k, v in address.items() if v is not None})
     assert "for 12 cells" in words(found)
     assert found.number_input(key="plan_limit").value == 3
+    assert found.multiselect(key="plan_evaluators").value == ["contains", "short", "pair"]
+    assert found.number_input(key="plan_budget").value == 3
+    assert found.number_input(key="plan_judge_budget").value == 1
+    found.button(key="plan_start").click().run()
+    assert not found.exception
+    with sqlite_db.read_scope() as session:
+        first, second = (
+            Manifest.model_validate(one.manifest).evaluators
+            for one in session.exec(select(Run).order_by(col(Run.created_at)))
+            if one.budget == 3
+        )
+    assert first == second
+
+
+def test_a_program_of_an_earlier_run_is_not_started_from_a_page(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")
+    request = runs.RunRequest(
+        prompts=("news@1",), models=("echo",), dataset="news-grid", evaluators=("contains:news",)
+    )
+    run_id = runs.start(sqlite_db, "user:admin", request).run_id
+    program = {"name": "mine", "spec": {"kind": "python", "name": "mine", "file": "mine.py"}}
+    with sqlite_db.session_scope("test") as session:
+        run = runs.get_run(session, run_id)
+        run.manifest = {**run.manifest, "evaluators": [program, *run.manifest["evaluators"]]}
+        session.add(run)
+    found = page("runs", do="plan", like=run_id, arms=json.dumps(["news@1 | echo"]))
+    assert found.multiselect(key="plan_evaluators").value == ["contains"]
+    assert "left out: mine" in words(found)
+    gone = page("runs", do="plan", like="nothing", arms=json.dumps(["news@1 | echo"]))
+    assert not gone.exception
+    assert gone.multiselect(key="plan_evaluators").value == []

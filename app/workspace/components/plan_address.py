@@ -47,6 +47,7 @@ def of_run(session: Session, run: Run) -> dict[str, str | None]:
         "limit": None if manifest.limit is None else str(manifest.limit),
         "repeats": str(run.repeats) if run.repeats > 1 else None,
         "mapping": _mapping(manifest.arms),
+        "like": run.id,
     }
 
 

@@ -17,6 +17,7 @@ from app.workspace.components import (
     plan_arms,
     plan_bases,
     plan_figures,
+    plan_like,
     url,
 )
 from app.workspace.components.plain import plain
@@ -73,7 +74,7 @@ def _compared(offered: choices.Choices) -> _Compared:
 
 
 def _body() -> None:
-    offered = choices.choices()
+    offered, like = choices.choices(), plan_like.like()
     compared = _compared(offered)
     prompts, models = compared.prompts, compared.models
     apps = _apps(offered)
@@ -87,11 +88,9 @@ def _body() -> None:
         accept_new_options=True,
         help=t("runs.mapping_help"), placeholder=raw("runs.mapping_same"),
     )  # fmt: skip
-    evaluators = st.multiselect(
-        t("runs.evaluators"), offered.evaluators, key="plan_evaluators", accept_new_options=True,
-        help=t("runs.evaluators_help"), placeholder=raw("runs.choose"),
-    )  # fmt: skip
-    judge = judges.fields(offered.models, models) if choices.NEW_JUDGE in evaluators else None
+    evaluators = plan_like.evaluators(like, offered.evaluators)
+    new_judge = choices.NEW_JUDGE in evaluators and choices.NEW_JUDGE not in like.evaluators
+    judge = judges.fields(offered.models, models) if new_judge else None
     left, middle, right = st.columns(3)
     often = _number("repeats", 100) or 1
     repeats = left.number_input(t("runs.repeats"), 1, 100, often, key="plan_repeats")
@@ -100,15 +99,17 @@ def _body() -> None:
         placeholder=raw("table.all"),
     )  # fmt: skip
     budget = right.number_input(
-        t("runs.budget"), 0.0, None, offered.budget, step=0.5, key="plan_budget",
+        t("runs.budget"), 0.0, None, like.budget or offered.budget, step=0.5, key="plan_budget",
         placeholder=raw("runs.no_budget"),
     )  # fmt: skip
-    saved = choices.saved_evaluators() | ({choices.NEW_JUDGE: judge} if judge else {})
-    judge_budget = judges.budget() if judges.among(evaluators, saved) else None
+    made = {choices.NEW_JUDGE: judge} if judge else {}
+    saved = choices.saved_evaluators() | made | like.evaluators
+    asks = judges.among(evaluators, saved)
+    judge_budget = judges.budget(like.judge_budget) if asks else None
     if not (dataset and compared.is_enough(apps)):
         st.caption(t("runs.arms_incomplete" if compared.one_by_one else "runs.plan_incomplete"))
         return
-    if choices.NEW_JUDGE in evaluators and judge is None:
+    if new_judge and judge is None:
         st.caption(t("runs.judge_incomplete"))
         return
     try:
