@@ -131,6 +131,31 @@ def test_references_to_other_prompts_become_includes_of_what_came_with_them(
         assert not any(one.created for one in push_all(session, found.prompts).prompts)
 
 
+def test_references_by_number_follow_the_numbers_that_versions_get_here(sqlite_db: Database) -> None:
+    def ours(name: str, text: str, version: int) -> dict[str, Any]:
+        return {"name": name, "prompt": text, "version": version}
+
+    def ref(version: int) -> str:
+        return f"@@@langfusePrompt:name=tone|version={version}@@@"
+
+    found = read_langfuse("x.json", data([
+        ours("tone", "two", 2), ours("tone", "five", 5), ours("tone", "two", 7),
+        ours("t", f"{ref(5)} {ref(2)} {ref(7)}", 1), ours("lost", ref(1), 1),
+    ]))  # fmt: skip
+    checked(found)
+    with sqlite_db.session_scope(ACTOR) as session:
+        left = push_all(session, found.prompts).left
+        content = get(session, "t").content
+    assert content.messages[0].content == (
+        '{% include "tone@2" %} {% include "tone@1" %} {% include "tone@1" %}'
+    )
+    assert [(one.ref, one.text) for one in content.includes] == [
+        ("tone@2", "five"), ("tone@1", "two"),
+    ]  # fmt: skip
+    assert [one.where for one in left] == ["lost"]
+    assert "version 1 of tone, which the file does not hold" in left[0].reason
+
+
 CONTENTS = [
     PromptContent(messages=(MessageTemplate(role="user", content="{{ x }} and {{ '{%' }}"),),
                   inputs=(Variable(name="x"),)),
