@@ -497,3 +497,5 @@ def test_a_report_is_one_file_in_either_language(
     file = tmp_path / "report.html"
     used("run", "export", done["id"], "--format", "html", "--lang", "zh", "--output", str(file))
     assert "<h2>结论</h2>" in file.read_text(encoding="utf-8")
+    refused = used.error("run", "export", done["id"], "--format", "html", "--lang", "fr", status=2)
+    assert "'fr' is not one of 'en', 'zh'" in refused

@@ -131,7 +131,9 @@ def test_references_to_other_prompts_become_includes_of_what_came_with_them(
         assert not any(one.created for one in push_all(session, found.prompts).prompts)
 
 
-def test_references_by_number_follow_the_numbers_that_versions_get_here(sqlite_db: Database) -> None:
+def test_references_by_number_follow_the_numbers_that_versions_get_here(
+    sqlite_db: Database,
+) -> None:
     def ours(name: str, text: str, version: int) -> dict[str, Any]:
         return {"name": name, "prompt": text, "version": version}
 
