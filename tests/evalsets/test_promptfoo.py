@@ -192,6 +192,16 @@ def test_weights_and_thresholds_hold_as_promptfoo_counts_them() -> None:
     assert evaluator.score(Subject("x", {})).value is None
 
 
+def test_values_name_variables_in_any_script_and_count_words_in_text() -> None:
+    asserts = [{"type": "contains-all", "value": ["{{名字}}", "x"]},
+               {"type": "word-count", "value": " 3 "}]  # fmt: skip
+    arrival = one_case(asserts, vars={"名字": "小明"})
+    assert arrival.not_taken == []
+    assert arrival.datasets[0].parsed.cases[0].inputs["checks"] == [
+        {"type": "contains-all", "value": ["小明", "x"]}, {"type": "word-count", "value": 3},
+    ]  # fmt: skip
+
+
 RULES = [
     ({"type": "equals", "value": "a"}, "a", "a "),
     ({"type": "equals", "value": {"n": [1]}}, '{"n": [1]}', '{"n": [2]}'),

@@ -271,6 +271,13 @@ def test_a_dotprompt_renders_as_there() -> None:
     assert found[2]["content"] == ("0:A/A at a cafe, 1:B/B at a cafe\nLiterally {{x}} and {% y %}.")
 
 
+def test_a_dotprompt_names_variables_in_any_script() -> None:
+    body = "{{名字}}{{#if 名字}}!{{/if}}{{#each الضيوف}} {{this.نام}}{{/each}}"
+    found = rendered(parse_prompt_file("x.prompt", body.encode()).content,
+                     名字="小明", الضيوف=[{"نام": "A"}])  # fmt: skip
+    assert found[0]["content"] == "小明! A"
+
+
 @pytest.mark.parametrize(
     ("body", "why"),
     [("{{media url=photo}}", "media"), ("{{>partial}}", "partials"), ("{{#with a}}{{/with}}", "with"),
