@@ -21,6 +21,7 @@ from prompts.foreign.nunjucks import to_jinja
 from prompts.foreign.openai_prompts import read_prompts
 from prompts.foreign.pushing import checked, push_all
 from prompts.foreign.reading import read_prompts_file
+from prompts.mocks import ToolMock
 from prompts.models import PromptPublic
 from prompts.service import get
 from prompts.template import renderer
@@ -170,6 +171,12 @@ CONTENTS = [
         outputs={"type": "object", "properties": {"a": {"type": "string"}}},
         tools=({"type": "function", "function": {"name": "f", "parameters": {
             "type": "object", "properties": {"a": {"type": "number"}}}}},),
+    ),
+    PromptContent(
+        messages=(MessageTemplate(role="user", content="weather?"),),
+        tools=({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}},),
+        mocks=(ToolMock(tool="f", result={"sky": "clear"}, arguments={"city": "奥斯陆"}),
+               ToolMock(tool="f", result="unknown")),
     ),
 ]  # fmt: skip
 
