@@ -101,7 +101,8 @@ def _langfuse_message(
 def _langfuse(prompt: PromptPublic) -> dict[str, Any]:
     """The body of Langfuse's POST /api/public/v2/prompts for a chat prompt."""
     content = prompt.content.model_dump(mode="json")
-    config = {key: content[key] for key in ("model", "inputs", "outputs", "tools") if content[key]}
+    keys = ("model", "inputs", "outputs", "tools", "mocks")
+    config = {key: content[key] for key in keys if content.get(key)}
     templates = renderer().inlined(prompt.content)
     texts = [mustache.from_jinja(one.content) for one in templates]
     if None in texts:

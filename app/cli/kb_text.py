@@ -109,6 +109,8 @@ def print_evaluation(document: dict[str, Any]) -> None:
           row["p50_ms"], row["p95_ms"]) for mode, row in document["modes"].items()),
     )  # fmt: skip
     for one in document["comparisons"]:
+        if one["difference"] is None:
+            continue
         print(
             f"{one['candidate']} against {one['baseline']}: ndcg@10 {one['difference']:+.3f} "
             f"({_interval(one['difference_ci95'])}), p = {one['p_value']:.3f}"

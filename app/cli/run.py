@@ -27,6 +27,13 @@ class Form(StrEnum):
     JUNIT = "junit"
 
 
+class Language(StrEnum):
+    """Language of a report."""
+
+    EN = "en"
+    ZH = "zh"
+
+
 commands.command()(start)
 commands.command()(compare)
 
@@ -93,7 +100,7 @@ def export(
     run: Id,
     form: Annotated[Form, typer.Option("--format")],
     output: Annotated[Path | None, typer.Option(help="File to write [stdout].")] = None,
-    lang: Annotated[str, typer.Option(metavar="en|zh", help="Language of the HTML report.")] = "en",
+    lang: Annotated[Language, typer.Option(help="Language of the HTML report.")] = Language.EN,
     gate: Annotated[
         list[str], typer.Option(metavar="EXPR", help="A test case of JUnit; 100 when one fails.")
     ] = [],  # noqa: B006
@@ -106,5 +113,5 @@ def export(
     gates = gating.parsed(gate)
     gating.check_figures(run, gates)
     with opened(output) as out:
-        export_run(state.database(), state.actor(), run, form.value, out, lang, gates)
+        export_run(state.database(), state.actor(), run, form.value, out, lang.value, gates)
     gating.check(run, gates)

@@ -91,7 +91,7 @@ def list_all(json: Json = False) -> None:
         found = list_jobs(session, state.settings().data)
         documents = [document(session, one) for one in found] if json else []
     if json:
-        print_json({"jobs": documents})
+        print_json({"tunes": documents})
         return
     print_table(
         ("job", "state", "method", "adapter", "base", "data", "step", "of", "eval loss", "by"),

@@ -186,7 +186,7 @@ def _finishing(send: Send, request_id: str, policy: str) -> Send:
     def finishing(message: Message) -> Awaitable[None]:
         if message["type"] in ("http.response.start", "websocket.http.response.start"):
             headers = MutableHeaders(scope=message)
-            headers["x-request-id"] = request_id
+            headers.setdefault("x-request-id", request_id)
             headers["x-content-type-options"] = "nosniff"
             headers["referrer-policy"] = "no-referrer"
             headers.setdefault("content-security-policy", policy)

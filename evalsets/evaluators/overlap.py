@@ -88,8 +88,9 @@ class Bleu(AgainstText):
         tokenizer = _tokenizer(wanted) if self.tokenizer == "auto" else self.tokenizer
         found: Any = _sentence(_bleu(tokenizer, not self.case), subject.output, wanted)
         shares = "/".join(f"{share:.0f}" for share in found.precisions)
-        said = f"BLEU {found.score / 100:.3f} ({shares} % of 1 to 4 words, {tokenizer}"
-        return self.of(found.score / 100, f"{said}, brevity {found.bp:.2f})")
+        figure = min(found.score / 100, 1.0)  # the mean by logarithms may end a rounding above 100
+        said = f"BLEU {figure:.3f} ({shares} % of 1 to 4 words, {tokenizer}"
+        return self.of(figure, f"{said}, brevity {found.bp:.2f})")
 
 
 class Chrf(AgainstText):

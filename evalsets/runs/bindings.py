@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from core.errors import Invalid
 from evalsets.runs.manifest import Arm
+from prompts.template import renderer
+from rag.answer import variables_of
 
 
 class Binding(NamedTuple):
@@ -46,6 +48,25 @@ def bound(arms: Iterable[Arm], bindings: Sequence[Binding]) -> tuple[Arm, ...]:
         else arm
         for arm in found
     )
+
+
+def check_read(arms: Sequence[Arm]) -> None:
+    """Raises Invalid for a bound variable that no prompt reads; compiles templates."""
+    mapped = [(arm.prompt, arm.mapping) for arm in arms if arm.prompt and arm.mapping]
+    contents = {prompt.hash: prompt.content for prompt, _ in mapped}
+    reads = {
+        key: variables_of(content, renderer().variables_of(content))
+        for key, content in contents.items()
+    }
+    found = {name for prompt, mapping in mapped for name in mapping if name in reads[prompt.hash]}
+    unread = [name for _, mapping in mapped for name in mapping if name not in found]
+    if unread:
+        known = dict.fromkeys(name for names in reads.values() for name in names)
+        raise Invalid(
+            f"No prompt of this run has the variable {unread[0][:60]!r} that --map binds. "
+            + (f"Bind one of {', '.join(known)}." if known else "Leave the mapping out."),
+            param="map",
+        )
 
 
 def _mapping(prompt: str, bindings: Sequence[Binding]) -> dict[str, str]:

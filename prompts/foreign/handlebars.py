@@ -12,7 +12,7 @@ from core.errors import Invalid
 _TAG = re.compile(
     r"\\\{\{.*?\}\}|\{\{~?!--.*?--~?\}\}|\{\{~?!.*?\}\}|\{\{\{.*?\}\}\}|\{\{.*?\}\}", re.DOTALL
 )
-_PATH = re.compile(r"(?:this|@?[A-Za-z_]\w*)(?:[./](?:\w+))*")
+_PATH = re.compile(r"(?:this|@?[^\W\d]\w*)(?:[./](?:\w+))*")
 _STRING = re.compile(r"\"[^\"]*\"|'[^']*'")
 _TOKEN = re.compile(r"\"[^\"]*\"|'[^']*'|[^\s=]+=(?:\"[^\"]*\"|'[^']*'|\S+)|\S+")
 _JINJA = re.compile(r"\{%|\{#")

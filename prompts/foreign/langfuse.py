@@ -4,9 +4,9 @@ https://langfuse.com/docs/prompt-management/data-model
 """
 
 import re
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from core.errors import Invalid, PromptstoneError
 from prompts.content import MessageTemplate, PromptContent, Variable
@@ -14,8 +14,10 @@ from prompts.foreign import mustache, options, snippets
 from prompts.foreign.chat import extras, message
 from prompts.foreign.documents import entries
 from prompts.foreign.found import ForeignPrompt, Found
+from prompts.mocks import ToolMock
 
 Json = dict[str, Any]
+T = TypeVar("T", bound=BaseModel)
 TEMPLATE = "template_format"
 """Key of a configuration that says `jinja2` where a prompt does more than fill in variables."""
 _READ = {
@@ -68,7 +70,7 @@ def _prompt(where: str, item: Json, found: Found) -> ForeignPrompt:
     for key in extras(_spoken(item.get("prompt"))):
         reason = "A message here has a role and a content."
         found.leave(f"{where}.prompt.{key}", f"`{key}` of messages of {given}", reason)
-    inputs = _inputs(own)
+    inputs, mocks = _ours(own, "inputs", Variable), _ours(own, "mocks", ToolMock)
     settings = options.known(own)
     for key, reason in settings.left.items():
         found.leave(f"{where}.config.{key}", f"`{key}` in the configuration of {given}", reason)
@@ -86,7 +88,7 @@ def _prompt(where: str, item: Json, found: Found) -> ForeignPrompt:
             if isinstance(part, Variable) else part for part in messages
         ),
         model=settings.model, options=settings.options, outputs=settings.outputs,
-        tools=tuple(settings.tools), inputs=tuple(declared.values()),
+        tools=tuple(settings.tools), mocks=tuple(mocks), inputs=tuple(declared.values()),
     )  # fmt: skip
     name = snippets.legal_name(given)
     _leave_active(where, item, given, found)
@@ -113,16 +115,16 @@ def _leave_active(where: str, item: Json, given: str, found: Found) -> None:
         found.leave(f"{where}.isActive", f"`isActive` of {given}", reason)
 
 
-def _inputs(config: Json) -> list[Variable]:
-    """Declarations that an export of ours put into the configuration."""
-    given = config.get("inputs")
+def _ours(config: Json, key: str, kind: type[T]) -> list[T]:
+    """What an export of ours put into the configuration."""
+    given = config.get(key)
     if not isinstance(given, list):
         return []
     try:
-        found = [Variable.model_validate(one) for one in cast(list[Any], given)]
+        found = [kind.model_validate(one) for one in cast(list[Any], given)]
     except ValidationError:
         return []
-    del config["inputs"]
+    del config[key]
     return found
 
 

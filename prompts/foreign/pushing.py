@@ -1,11 +1,12 @@
 """Prompts that came from elsewhere as versions: the same content twice makes no new one."""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from sqlmodel import Session, col, select
 
-from core.errors import Conflict, PromptstoneError
+from core.errors import Conflict, Invalid, PromptstoneError
 from core.names import check_alias, split_ref
 from prompts import service
 from prompts.checks import prepared
@@ -62,19 +63,41 @@ def push_all(session: Session, prompts: Sequence[ForeignPrompt]) -> PushedAll:
     return found
 
 
-def _renumbered(content: PromptContent, numbers: dict[str, int]) -> PromptContent:
-    """Includes of versions that came with this one and have another number here."""
-    messages, includes = content.messages, content.includes
-    for ref in [one.ref for one in includes if one.ref in numbers]:
-        new = f"{split_ref(ref)[0]}@{numbers[ref]}"
-        messages = tuple(
-            one.model_copy(update={"content": one.content.replace(f'"{ref}"', f'"{new}"')})
-            for one in messages
+def _renumbered(content: PromptContent, numbers: Mapping[str, int]) -> PromptContent:
+    """Includes of versions that came with this one, by the numbers that these have here.
+
+    Raises Invalid for a version that did not come where others of its prompt have other numbers.
+    """
+    refs = {one.ref: _here(one.ref, numbers) for one in content.includes}
+    if all(ref == new for ref, new in refs.items()):
+        return content
+    quoted = re.compile("|".join(re.escape(f'"{ref}"') for ref in refs))
+    messages = tuple(
+        one.model_copy(
+            update={"content": quoted.sub(lambda found: f'"{refs[found[0][1:-1]]}"', one.content)}
         )
-        includes = tuple(
-            one.model_copy(update={"ref": new}) if one.ref == ref else one for one in includes
+        for one in content.messages
+    )
+    includes = {refs[one.ref]: one for one in content.includes}
+    return content.model_copy(
+        update={
+            "messages": messages,
+            "includes": tuple(one.model_copy(update={"ref": ref}) for ref, one in includes.items()),
+        }
+    )
+
+
+def _here(ref: str, numbers: Mapping[str, int]) -> str:
+    name, wanted = split_ref(ref)
+    if ref in numbers:
+        return f"{name}@{numbers[ref]}"
+    others = [there for there in numbers if split_ref(there)[0] == name]
+    if wanted.isdecimal() and any(there != f"{name}@{numbers[there]}" for there in others):
+        raise Invalid(
+            f"It includes version {wanted} of {name}, which the file does not hold, and the "
+            "versions of the file have other numbers here. Export that version too."
         )
-    return content.model_copy(update={"messages": messages, "includes": includes})
+    return ref
 
 
 def _push(session: Session, one: ForeignPrompt) -> Pushed:

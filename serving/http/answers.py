@@ -200,6 +200,8 @@ class CallAnswer(Response):
             self._token = checked
             self._renewing = asyncio.create_task(self._renew(request_id))
             return False
+        # By this id the call is found again, such as for feedback: the repetition is no call.
+        self._headers.append((b"x-request-id", stored.request_id.encode()))
         self._headers.append((b"idempotent-replayed", b"true"))
         await self._send(stored.status, stored.media, stored.body.encode(), send)
         return True

@@ -497,3 +497,15 @@ def test_a_report_is_one_file_in_either_language(
     file = tmp_path / "report.html"
     used("run", "export", done["id"], "--format", "html", "--lang", "zh", "--output", str(file))
     assert "<h2>结论</h2>" in file.read_text(encoding="utf-8")
+    refused = used.error("run", "export", done["id"], "--format", "html", "--lang", "fr", status=2)
+    assert "'fr' is not one of 'en', 'zh'" in refused
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["app", "audit", "backend", "dataset", "kb", "key", "model", "prompt", "run", "trace", "tune"],
+)
+def test_a_list_is_one_document_under_its_own_plural(used: Shell, what: str) -> None:
+    found = used.json(what, "list")
+    assert list(found) == [f"{what}s"]
+    assert isinstance(found[f"{what}s"], list)

@@ -66,6 +66,12 @@ def test_bleu_and_chrf_are_those_of_sacrebleu() -> None:
     )
 
 
+def test_equal_texts_are_exactly_one() -> None:
+    text = '{"x": [1,2], "名": "值"}'
+    assert sacrebleu.sentence_bleu(text, [text], tokenize="zh").score > 100
+    assert score(Bleu(), text, text).value == score(Bleu(threshold=1), text, text).value == 1
+
+
 def test_bleu_takes_chinese_apart() -> None:
     found = score(Bleu(), "今天的天气真的很好。", "今天的天气真的不好。")
     assert "zh" in found.reason

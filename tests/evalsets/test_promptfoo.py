@@ -25,8 +25,11 @@ from evalsets.foreign.promptfoo.export import _assert, export_promptfoo
 from evalsets.foreign.taking import Taken, ready, take
 from evalsets.models import Dataset, Run
 from evalsets.runs.report import run_json
+from prompts.content import Variable
+from prompts.mocks import ToolMock
 from prompts.models import Prompt
 from prompts.service import get
+from tests.support.running import add_prompt
 
 ACTOR = "cli:tester"
 
@@ -190,6 +193,28 @@ def test_weights_and_thresholds_hold_as_promptfoo_counts_them() -> None:
     share = Checks(give="share")
     assert share.score(Subject("b only", case.inputs)).value == pytest.approx(0.25)
     assert evaluator.score(Subject("x", {})).value is None
+
+
+def test_values_name_variables_in_any_script_and_count_words_in_text() -> None:
+    asserts = [{"type": "contains-all", "value": ["{{名字}}", "x"]},
+               {"type": "word-count", "value": " 3 "}]  # fmt: skip
+    arrival = one_case(asserts, vars={"名字": "小明"})
+    assert arrival.not_taken == []
+    assert arrival.datasets[0].parsed.cases[0].inputs["checks"] == [
+        {"type": "contains-all", "value": ["小明", "x"]}, {"type": "word-count", "value": 3},
+    ]  # fmt: skip
+
+
+def test_an_export_says_what_promptfoo_has_no_place_for(sqlite_db: Database) -> None:
+    tool = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
+    mocks = (ToolMock(tool="f", result="clear"),)
+    history = Variable(name="topic", kind="thread")
+    add_prompt(sqlite_db, "t", "{{ topic }}", variables=(history,), tools=(tool,), mocks=mocks)
+    with sqlite_db.read_scope() as session:
+        made = export_promptfoo([get(session, "t")])
+    assert [one.what for one in made.left] == [
+        "the messages topic", "the mocked results of its tools",
+    ]  # fmt: skip
 
 
 RULES = [

@@ -21,6 +21,7 @@ from prompts.foreign.nunjucks import to_jinja
 from prompts.foreign.openai_prompts import read_prompts
 from prompts.foreign.pushing import checked, push_all
 from prompts.foreign.reading import read_prompts_file
+from prompts.mocks import ToolMock
 from prompts.models import PromptPublic
 from prompts.service import get
 from prompts.template import renderer
@@ -131,6 +132,33 @@ def test_references_to_other_prompts_become_includes_of_what_came_with_them(
         assert not any(one.created for one in push_all(session, found.prompts).prompts)
 
 
+def test_references_by_number_follow_the_numbers_that_versions_get_here(
+    sqlite_db: Database,
+) -> None:
+    def ours(name: str, text: str, version: int) -> dict[str, Any]:
+        return {"name": name, "prompt": text, "version": version}
+
+    def ref(version: int) -> str:
+        return f"@@@langfusePrompt:name=tone|version={version}@@@"
+
+    found = read_langfuse("x.json", data([
+        ours("tone", "two", 2), ours("tone", "five", 5), ours("tone", "two", 7),
+        ours("t", f"{ref(5)} {ref(2)} {ref(7)}", 1), ours("lost", ref(1), 1),
+    ]))  # fmt: skip
+    checked(found)
+    with sqlite_db.session_scope(ACTOR) as session:
+        left = push_all(session, found.prompts).left
+        content = get(session, "t").content
+    assert content.messages[0].content == (
+        '{% include "tone@2" %} {% include "tone@1" %} {% include "tone@1" %}'
+    )
+    assert [(one.ref, one.text) for one in content.includes] == [
+        ("tone@2", "five"), ("tone@1", "two"),
+    ]  # fmt: skip
+    assert [one.where for one in left] == ["lost"]
+    assert "version 1 of tone, which the file does not hold" in left[0].reason
+
+
 CONTENTS = [
     PromptContent(messages=(MessageTemplate(role="user", content="{{ x }} and {{ '{%' }}"),),
                   inputs=(Variable(name="x"),)),
@@ -143,6 +171,12 @@ CONTENTS = [
         outputs={"type": "object", "properties": {"a": {"type": "string"}}},
         tools=({"type": "function", "function": {"name": "f", "parameters": {
             "type": "object", "properties": {"a": {"type": "number"}}}}},),
+    ),
+    PromptContent(
+        messages=(MessageTemplate(role="user", content="weather?"),),
+        tools=({"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}},),
+        mocks=(ToolMock(tool="f", result={"sky": "clear"}, arguments={"city": "奥斯陆"}),
+               ToolMock(tool="f", result="unknown")),
     ),
 ]  # fmt: skip
 
@@ -242,6 +276,13 @@ def test_a_dotprompt_renders_as_there() -> None:
     assert found[0] == {"role": "system", "content": "You greet at a cafe.\nPlainly."}
     assert found[1] == said[0]
     assert found[2]["content"] == ("0:A/A at a cafe, 1:B/B at a cafe\nLiterally {{x}} and {% y %}.")
+
+
+def test_a_dotprompt_names_variables_in_any_script() -> None:
+    body = "{{名字}}{{#if 名字}}!{{/if}}{{#each الضيوف}} {{this.نام}}{{/each}}"
+    found = rendered(parse_prompt_file("x.prompt", body.encode()).content,
+                     名字="小明", الضيوف=[{"نام": "A"}])  # fmt: skip
+    assert found[0]["content"] == "小明! A"
 
 
 @pytest.mark.parametrize(

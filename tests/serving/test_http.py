@@ -328,6 +328,9 @@ def test_the_same_idempotency_key_gets_the_same_answer(api: AppsServer, upstream
     assert first.body == again.body
     assert again.headers["idempotent-replayed"] == "true"
     assert "idempotent-replayed" not in first.headers
+    assert again.headers["x-request-id"] == first.headers["x-request-id"]
+    said = {"request_id": again.headers["x-request-id"], "rating": "good"}
+    assert api.call("/v1/feedback", said).status == 200
     assert upstream.counts().requests == 1
     other = {"inputs": {"text": "twice", "words": 1}}
     assert api.call("/apps/sum/invoke", other, headers=header).status == 422

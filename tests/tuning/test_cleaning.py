@@ -126,11 +126,13 @@ def test_thumbs_and_pairs():
         ThumbRow(asked, no, True),
         PairRow(asked, yes, no),
         PairRow(asked, no, yes),
+        PairRow(asked, yes, yes),
         ThumbRow(asked, (Turn("assistant", ""),), False),
     )
     cleaned = clean(given, RowCleaning(refusals=True))
     gone = {one.name for each in cleaned.steps for one in each.removed}
-    assert gone == {"line 4", "line 6"}
+    assert gone == {"line 4", "line 6", "line 7"}
+    assert step(cleaned, "duplicates").removed == (("line 7", "both answers are equal"),)
 
 
 @pytest.mark.parametrize(

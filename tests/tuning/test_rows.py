@@ -179,6 +179,8 @@ def test_thumbs(label: object):
          "same prompt"),
         ({"prompt": "x", "completion": "y", "tools": "no"}, "tools is no JSON"),
         ({"chosen": "a", "rejected": "b"}, "first turn must be the user's"),
+        ({"messages": [{"role": "user", "content": "x"},
+                       {"role": "assistant", "content": "y", "weight": 0}]}, "the weight 0"),
     ],
 )  # fmt: skip
 def test_a_bad_row_says_why(inputs: dict[str, Any], says: str):

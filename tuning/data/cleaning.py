@@ -13,7 +13,7 @@ from rag.cleaning.pii import pii
 from tuning.data.candidates import Candidate
 from tuning.data.languages import LANGUAGES, is_in
 from tuning.data.refusals import refuses
-from tuning.data.rows import Row, ThumbRow, answers_of, is_empty, row_key
+from tuning.data.rows import PairRow, Row, ThumbRow, answers_of, is_empty, row_key
 from tuning.data.statistics import CountTokens, count_row, estimated
 from tuning.data.texts import text_of, with_texts
 
@@ -172,8 +172,12 @@ def _refused(row: Row) -> str:
 
 
 def _equal(rows: Sequence[Candidate], known: Sequence[Candidate]) -> Verdicts:
+    """Rows like an earlier one, and pairs whose answers are: they prefer nothing."""
     seen = {row_key(one.row): one.name for one in known}
     for one in rows:
+        if isinstance(one.row, PairRow) and one.row.chosen == one.row.rejected:
+            yield Removed(one.name, "both answers are equal")
+            continue
         earlier = seen.setdefault(row_key(one.row), one.name)
         yield one if earlier is one.name else Removed(one.name, f"equals {earlier}")
 

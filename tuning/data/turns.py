@@ -73,6 +73,11 @@ def _turn(value: Json, what: str) -> Turn:
         raise Unreadable(
             f"{what} has the role {_short(name)}, which is none of {', '.join(_ROLES)}"
         )
+    if role == "assistant" and value.get("weight") == 0:
+        raise Unreadable(
+            f"{what} has the weight 0, and every turn of the assistant is learned here; leave the "
+            "turn or the row out"
+        )
     content = value.get("content", value.get("value"))
     if isinstance(name, str) and name.strip().lower() == _CALL:
         return Turn(role, "", _called(content, what))

@@ -51,7 +51,7 @@ OTHERS = {
     "g-eval": "Use a judge with the scale 1-5 and these criteria as its rubric.",
 }  # fmt: skip
 """Why a kind is not taken; of `not-…` it is told without the prefix."""
-_REFERENCE = re.compile(r"\{\{-?\s*([A-Za-z_]\w*)\s*-?\}\}")
+_REFERENCE = re.compile(r"\{\{-?\s*([^\W\d]\w*)\s*-?\}\}")
 _TAG = re.compile(r"\{\{|\{%")
 _BOUNDED = {*MEASURED, *COMPARED, "similar:cosine"}
 _LISTS = ("contains-any", "contains-all", "icontains-any", "icontains-all")
@@ -170,6 +170,8 @@ def _value(kind: str, value: Any) -> Any:
         return next(csv.reader([value.strip()], skipinitialspace=True), [])
     if kind == "is-json" and isinstance(value, str):
         return plain_yaml.load(value, "the schema") if value.strip() else None
+    if kind == "word-count" and isinstance(value, str) and value.strip().isdecimal():
+        return int(value)
     return value
 
 

@@ -56,6 +56,9 @@ def _prompt(prompt: PromptPublic, left: list[NotTaken]) -> Json:
     if content.threads:
         left.append(NotTaken(prompt.name, f"the messages {', '.join(sorted(content.threads))}",
                              "promptfoo has no lists of messages as variables."))  # fmt: skip
+    if content.mocks:
+        left.append(NotTaken(prompt.name, "the mocked results of its tools",
+                             "promptfoo has no place for them."))  # fmt: skip
     messages = [{"role": one.role, "content": one.content} for one in renderer().inlined(content)]
     alone = len(messages) == 1 and messages[0]["role"] == "user"
     raw = messages[0]["content"] if alone else orjson.dumps(messages).decode()
