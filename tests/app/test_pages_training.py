@@ -48,7 +48,7 @@ def test_a_check_tells_leaks_bad_rows_and_lengths(loaded):
     assert "1 held out" in said
     errors = " ".join(error.value for error in found.error)
     assert "1 bad rows" in errors
-    assert "1 rows give away" in errors
+    assert "1 row gives away" in errors
     tables = [frame.value for frame in found.dataframe]
     leaks = next(one for one in tables if "Equal" in str(one.columns) or "where" in one.columns)
     assert "exam (holdout)" in leaks.to_string()
