@@ -16,7 +16,7 @@ from evalsets.models import Label, Run
 from evalsets.runs import service as runs
 from prompts import service
 from prompts.content import MessageTemplate, PromptContent
-from tests.support.pages import matrix, page, words
+from tests.support.pages import matrix, page, speak, words
 from tests.support.runs_factory import make_run
 
 ARMS = ("base@1 | echo", "base@2 | echo", "other@1 | echo")
@@ -99,6 +99,16 @@ def test_without_labels_there_is_no_word_and_no_share(run):
     found = page("runs", id=run, tab="verdict")
     assert "Too few labels" in words(found)
     assert "better" not in " ".join(one.value for one in found.subheader)
+    assert "No pair is judged on both sides yet." in words(found)
+    assert "95 % interval" not in words(found)  # no caption of a chart that there is not
+
+
+def test_arms_judged_alike_are_said_to_be_judged_alike(run, sqlite_db):
+    with sqlite_db.session_scope("user:admin") as session:
+        for cell in (0, 1, 2):
+            save_label(session, item_of(session, run, cell), checked("good"), Press("import"))
+    found = page("runs", id=run, tab="verdict")
+    assert "Both arms were judged alike on every pair." in words(found)
 
 
 def test_a_decided_run_says_who_is_better_with_interval_and_n(run, sqlite_db):
@@ -219,6 +229,15 @@ def test_good_bad_skip_reasons_and_undo(queue, sqlite_db, slow_hand):
     found.button(key="label_undo").click().run()
     assert labels(sqlite_db)[-1].label is None
     assert found.progress[0].text.startswith("2 /")
+
+
+def test_reasons_are_read_in_the_language_and_stored_as_they_are(queue, sqlite_db, slow_hand):
+    speak(sqlite_db, "zh")
+    found = page("label", queue=queue)
+    assert found.button(key="label_reason_2").label == "跑题"
+    found.button(key="label_reason_2").click().run()
+    found.button(key="label_bad").click().run()
+    assert labels(sqlite_db)[0].reasons == ["off topic"]
 
 
 def test_a_correction_is_bad_and_brings_the_next(queue, sqlite_db, slow_hand):

@@ -47,7 +47,7 @@ def test_a_check_tells_leaks_bad_rows_and_lengths(loaded):
     assert "3 to learn" in said
     assert "1 held out" in said
     errors = " ".join(error.value for error in found.error)
-    assert "1 bad rows" in errors
+    assert "1 bad row." in errors
     assert "1 row gives away" in errors
     tables = [frame.value for frame in found.dataframe]
     leaks = next(one for one in tables if "Equal" in str(one.columns) or "where" in one.columns)
@@ -82,7 +82,7 @@ def test_rows_are_made_of_a_run(loaded):
     found = page("datasets", do="training")
     assert not found.exception
     next(b for b in found.button if b.label == "Preview").click().run()
-    assert "1 new rows" in words(found)
+    assert "1 new row" in words(found)
     found.text_input[-1].set_value("made")
     next(b for b in found.button if b.label == "Save rows").click().run()
     assert not found.exception

@@ -54,7 +54,7 @@ def body(name: str | None) -> None:
         given = st.text_input(t("datasets.name"), value="", placeholder=f"rows-{kind}")
         steps = st.multiselect(
             t("training.cleaning"), STEPS, default=STEPS[:4],
-            format_func=lambda step: raw(f"training.step_{step}"),
+            format_func=lambda step: raw(f"training.step_{step}"), placeholder=raw("runs.choose"),
         )  # fmt: skip
         languages = st.multiselect(t("training.languages"), LANGUAGES, placeholder=raw("table.all"))
         context = st.number_input(t("training.context"), 16, 1 << 24, None, step=1024)
