@@ -140,6 +140,15 @@ def evaluator(text: str, saved: Mapping[str, dict[str, Any]]) -> dict[str, Any] 
     return text
 
 
+def missing(adapter: TypeAdapter[object], value: object) -> list[str]:
+    """Fields that `value` must have and has not."""
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        return [str(one["loc"][-1]) for one in error.errors() if one["type"] == "missing"]
+    return []
+
+
 def is_valid(adapter: TypeAdapter[object], value: object) -> str | None:
     """None, or the first fault of `value`."""
     try:
