@@ -127,10 +127,11 @@ def texts(work: labeling.Station) -> None:
 
 
 chosen = url.get("queue")
-with access.shown_errors():
-    if chosen is None:
-        header.head(raw("label.title"), page_keys=KEYS)
+if chosen is None:
+    header.head(raw("label.title"), page_keys=KEYS)
+    with access.shown_errors():
         attention.queues()
-    else:
+else:
+    with header.found("label", chosen):
         header.head(labeling.title(labeling.station(chosen).queue), page_keys=KEYS)
         labeling_station(chosen)
