@@ -17,6 +17,7 @@ from evalsets.runs import service as runs
 from prompts import service
 from prompts.content import MessageTemplate, PromptContent
 from tests.support.pages import matrix, page, speak, words
+from tests.support.running import add_cases
 from tests.support.runs_factory import make_run
 
 ARMS = ("base@1 | echo", "base@2 | echo", "other@1 | echo")
@@ -149,6 +150,19 @@ def test_the_example_says_that_news_2_is_better(workspace, sqlite_db):
         run_id = example.known_run(session)
     found = page("runs", id=run_id, tab="verdict")
     assert "news@2 | demo is better than news@1 | demo" in words(found).replace("\\", "")
+
+
+def test_the_plan_proposes_the_cases_that_its_prompt_reads(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")  # touched last, and nothing for this prompt
+    add_cases(sqlite_db, [{"ticket": "It broke."}], "tickets")
+    with sqlite_db.session_scope("cli:tester") as session:
+        content = PromptContent(messages=(MessageTemplate(role="user", content="{{ ticket }}"),))
+        service.push(session, "sort", content)
+    found = page("runs", do="plan", prompt="sort@1")
+    assert found.selectbox(key="plan_dataset").value == "tickets"
+    assert not found.error
+    found = page("runs", do="plan", prompt="news@2")
+    assert found.selectbox(key="plan_dataset").value == example.GRID
 
 
 def test_the_plan_stands_before_the_start_and_starting_twice_makes_one_run(workspace, sqlite_db):
