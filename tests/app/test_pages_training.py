@@ -93,6 +93,17 @@ def test_rows_are_made_of_a_run(loaded):
     assert case.expected == "answer 1 of arm 0, 1"
 
 
+def test_the_runs_of_the_open_data_set_come_first(loaded):
+    with loaded.session_scope("user:ann") as session:
+        ours = make_run(session, cases=1, dataset="mine", imported=True)
+        make_run(session, cases=1, dataset="theirs", imported=True)
+    found = page("datasets", id="mine", tab="training", do="training")
+    assert not found.exception
+    source = found.selectbox(key="training_source")
+    assert ours[:8] in source.options[0]
+    assert "mine" in source.options[0]
+
+
 def test_nothing_to_make_rows_of(workspace, sqlite_db: Database):
     found = page("datasets", do="training")
     assert "Label a run first" in words(found)

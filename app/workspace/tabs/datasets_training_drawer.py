@@ -111,11 +111,12 @@ def _gathered(source: _Source, kind: RowKind) -> list[Candidate]:
 
 
 def _sources(name: str | None) -> list[_Source]:
+    """Rows of the open data set, its own runs before those of others, then apps."""
     with access.reading() as session:
         runs = [
             _Source("run", run.id, f"{raw('training.run')} {run.dataset} · {run.id[:8]} · "
                     f"{numbers.ago(run.created_at)}")
-            for run in list_runs(session, limit=50)
+            for run in sorted(list_runs(session, limit=50), key=lambda run: run.dataset != name)
         ]  # fmt: skip
         apps = [_Source("app", one.name, f"{raw('training.app')} {one.name}")
                 for one in list_apps(session)]  # fmt: skip
