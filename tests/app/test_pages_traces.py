@@ -69,6 +69,7 @@ def test_filters_stand_in_the_address(db: Database, faq: App):
     add(db, failed)
     found = page("traces", rating="bad")
     assert shown(found) == ["old and bad"]
+    assert list(found.dataframe[0].value["rating"]) == ["✗ Bad"]  # never a sign alone
 
     def at(**query: str):
         found.query_params.clear()
