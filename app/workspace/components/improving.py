@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import streamlit as st
 from sqlmodel import Session
 
 from app.server import context
@@ -34,10 +35,10 @@ class Asked(NamedTuple):
         return one_call.Question(_KIND, self.found.run_id, key)
 
 
-def nothing_to_see(none: NoFailures) -> str:
-    """Why there is nothing to learn from, and what to do."""
+def nothing_to_see(none: NoFailures) -> None:
+    """Say why there is nothing to learn from, and what to do."""
     key = "improve.all_held" if none.held_out else "improve.none_bad"
-    return t(key, arm=none.arm, n=none.held_out)
+    st.caption(t(key, arm=none.arm, n=none.held_out))
 
 
 def ask(asked: Asked) -> None:

@@ -85,7 +85,7 @@ def _failures(name: str) -> tuple[Failure, ...]:
         try:
             found = failures(session, run, arm=arm)
         except NoFailures as none:
-            st.caption(improving.nothing_to_see(none))
+            improving.nothing_to_see(none)
             return ()
         st.caption(
             t("improve.seen", n=len(found.chosen), labeled=found.labeled, held=found.held_out)

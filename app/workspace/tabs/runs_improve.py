@@ -45,7 +45,7 @@ def draw(run_id: str) -> None:
             with access.reading() as session:
                 asked = Asked(failures(session, run_id, arm=arm), model)
         except NoFailures as none:
-            st.caption(improving.nothing_to_see(none))
+            improving.nothing_to_see(none)
             to_label = {"id": run_id, "tab": "cases", "f": "unlabeled"}
             url.link("runs", t("improve.to_label"), ":material/rate_review:", **to_label)
             return
