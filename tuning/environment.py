@@ -33,19 +33,23 @@ _REMEDY = "Run `promptstone tune install`."
 
 
 def find(data: Path) -> Path:
-    """The Python that trains. Raises Unavailable with the remedy."""
+    """The Python that trains. Raises Unavailable with the remedy and a code of what is wrong."""
     named = os.environ.get(NAMED)
     if named:
         if not os.access(named, os.X_OK):
-            raise Unavailable(f"There is no program {named[:200]}. Correct {NAMED}.")
+            raise Unavailable(
+                f"There is no program {named[:200]}. Correct {NAMED}.", code="trainer_named"
+            )
         return Path(named)
     states = [(folder, _state(folder)) for folder in map(folder_of, (data, PREPARED))]
     for folder, state in states:
         if state == "good":
             return _python(folder)
     if any(state == "other" for _, state in states):
-        raise Unavailable(f"The trainer was installed for another release. {_REMEDY}")
-    raise Unavailable(f"The trainer is not installed. {_REMEDY}")
+        raise Unavailable(
+            f"The trainer was installed for another release. {_REMEDY}", code="trainer_outdated"
+        )
+    raise Unavailable(f"The trainer is not installed. {_REMEDY}", code="trainer_missing")
 
 
 def folder_of(data: Path) -> Path:

@@ -113,13 +113,15 @@ def money(say: Say, value: Decimal | str | None) -> str:
 
 
 def span(milliseconds: float | None) -> str:
-    """850 ms, 2.1 s, 3 min 20 s, 2 h 5 min"""
+    """850 ms, 2.1 s, 3 min 20 s, 2 h 5 min; what took less than a millisecond still took time"""
     if milliseconds is None:
         return MISSING
-    if milliseconds < 1000:
+    if 0 < milliseconds < 0.5:
+        return "< 1 ms"
+    if milliseconds < 999.5:
         return f"{milliseconds:.0f} ms"
     seconds = milliseconds / 1000
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)
     if minutes < 60:

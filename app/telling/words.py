@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from string import Formatter
 from typing import Any, Protocol
 
 FOLDER = Path(__file__).parent.parent / "strings"
@@ -33,11 +34,29 @@ def _flat(node: dict[str, Any], prefix: str) -> list[tuple[str, str]]:
     return found
 
 
+class _Forms(Formatter):
+    """`{n:one|many}` is the first form beside a single one, the second beside all else."""
+
+    def format_field(self, value: object, format_spec: str) -> str:
+        one, between, many = format_spec.partition("|")
+        if not between:
+            return str(super().format_field(value, format_spec))
+        return one if str(value) == "1" else many
+
+
+_FORMS = _Forms()
+
+
+def filled(text: str, params: Mapping[str, object]) -> str:
+    """A text with its placeholders filled in, and the form of its words that they ask for."""
+    return _FORMS.vformat(text, (), params) if params else text
+
+
 def sayer(language: str) -> Say:
     """Texts of one language; of English where the language is not one of ours."""
     texts = table(language if language in LANGUAGES else "en")
 
     def say(key: str, **params: object) -> str:
-        return texts[key].format(**params) if params else texts[key]
+        return filled(texts[key], params)
 
     return say

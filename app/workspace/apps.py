@@ -80,7 +80,7 @@ def new(where: str = "head") -> None:
 
 
 def one(name: str) -> None:
-    with access.shown_errors():
+    with header.found("apps", name):
         seen = publishing.view(name)
         header.head(
             name, badges=badges(seen), actions=partial(actions, seen),

@@ -43,7 +43,7 @@ def new(where: str) -> None:
 
 
 def one(name: str) -> None:
-    with access.shown_errors():
+    with header.found("backends", name):
         with access.reading() as session:
             found = service.get_backend(session, name)
         header.head(

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.workspace.components import access, case_edits, header, numbers, search_box, table, url
+from app.workspace.components import case_edits, header, numbers, search_box, table, url
 from app.workspace.components.access import reading
 from app.workspace.strings import raw, t
 from app.workspace.tabs import (
@@ -63,7 +63,7 @@ def new(where: str = "head") -> None:
 
 
 def one(name: str) -> None:
-    with access.shown_errors():
+    with header.found("datasets", name):
         with reading() as session:
             version = service.get(session, name, url.get("v") or "latest")
 

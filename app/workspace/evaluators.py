@@ -96,7 +96,10 @@ def _filled(kind: str) -> dict[str, Any]:
     given = forms.settings_form(KINDS[kind], f"evaluator_{kind}", skip=NOT_ASKED, offers=offers)
     spec = {"kind": kind, **given}
     fault = choices.is_valid(ADAPTER, spec)
-    if fault is not None and len(spec) > 1:
+    lacking = choices.missing(ADAPTER, spec)
+    if lacking:
+        st.caption(t("evaluators.to_fill", fields=", ".join(lacking)))
+    elif fault is not None and len(spec) > 1:
         st.caption(f":material/error: {plain(fault)}")
     name = st.text_input(t("evaluators.name"), placeholder=raw("evaluators.name_hint"))
     st.button(
@@ -107,9 +110,12 @@ def _filled(kind: str) -> dict[str, Any]:
 
 
 def _save(name: str, spec: dict[str, Any]) -> None:
-    kept = {**choices.saved_evaluators(), name: {**spec, "name": name}}
+    saved = choices.saved_evaluators()
+    kept = {**saved, name: {**spec, "name": name}}
     fault = choices.is_valid(ADAPTER, kept[name])
-    if fault is not None:
+    if name in saved or name in KINDS:
+        access.refuse(access.PromptstoneError(raw("evaluators.name_taken", name=name)))
+    elif fault is not None:
         access.refuse(access.PromptstoneError(fault))
     elif access.act(lambda s: (set_setting(s, "evaluators", kept), True)):
         url.replace()

@@ -5,7 +5,6 @@ from functools import partial
 import streamlit as st
 
 from app.workspace.components import (
-    access,
     header,
     knowledge_rights,
     numbers,
@@ -79,7 +78,7 @@ def new(where: str = "head") -> None:
 
 
 def one(name: str) -> None:
-    with access.shown_errors():
+    with header.found("knowledge", name):
         with reading() as session:
             seen = knowledge_rights.view(session, service.get(session, name))
             state = get_snapshot(session, seen.base)

@@ -4,7 +4,16 @@ from functools import partial
 
 import streamlit as st
 
-from app.workspace.components import access, attention, editor, header, labeling, output, url
+from app.workspace.components import (
+    access,
+    attention,
+    editor,
+    header,
+    labeling,
+    output,
+    states,
+    url,
+)
 from app.workspace.components.plain import plain, visible
 from app.workspace.strings import raw, t
 
@@ -87,7 +96,7 @@ def verdict(work: labeling.Station) -> None:
         for place, reason in enumerate(work.queue.reasons):
             staged = reason in work.staged
             st.button(
-                plain(reason), key=f"label_reason_{place}",
+                plain(states.label_reason(reason)), key=f"label_reason_{place}",
                 shortcut=str(place + 4) if place < MOST_KEYED else None,
                 icon=":material/check_box:" if staged else ":material/check_box_outline_blank:",
                 on_click=work.stage, args=(reason,), type="secondary" if staged else "tertiary",
@@ -118,10 +127,11 @@ def texts(work: labeling.Station) -> None:
 
 
 chosen = url.get("queue")
-with access.shown_errors():
-    if chosen is None:
-        header.head(raw("label.title"), page_keys=KEYS)
+if chosen is None:
+    header.head(raw("label.title"), page_keys=KEYS)
+    with access.shown_errors():
         attention.queues()
-    else:
+else:
+    with header.found("label", chosen):
         header.head(labeling.title(labeling.station(chosen).queue), page_keys=KEYS)
         labeling_station(chosen)

@@ -72,7 +72,7 @@ def tested(model: ModelPublic) -> str:
 
 
 def one(name: str) -> None:
-    with access.shown_errors():
+    with header.found("models", name):
         with access.reading() as session:
             model = service.get_model(session, name)
             ours = lineage.trained(session, name)

@@ -63,6 +63,6 @@ chosen = scene_copy.chosen()
 if chosen is None:
     catalogue()
 else:
-    with access.shown_errors():
+    with header.found("playground", chosen):
         one()
     playground_drawers.draw(chosen)

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.workspace.components import access, header, numbers, saving, search_box, table, url
+from app.workspace.components import header, numbers, saving, search_box, table, url
 from app.workspace.components.access import reading
 from app.workspace.components.working import working
 from app.workspace.strings import raw, t
@@ -93,7 +93,7 @@ def _new_here() -> None:
 
 
 def one(name: str) -> None:
-    with access.shown_errors():
+    with header.found("prompts", name):
         with reading() as session:
             version = service.get(session, name, url.get("v") or "latest")
         tab = url.get("tab") or "edit"

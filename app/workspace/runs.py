@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app.workspace.components import access, header, live, numbers, run_header, states, table, url
+from app.workspace.components import header, live, numbers, run_header, states, table, url
 from app.workspace.components.access import reading
 from app.workspace.strings import raw, t
 from app.workspace.tabs import (
@@ -78,7 +78,7 @@ def new(where: str = "head") -> None:
 
 
 def one(run_id: str) -> None:
-    with access.shown_errors():
+    with header.found("runs", run_id):
         with reading() as session:
             run = service.get_run(session, run_id)
         header.head(

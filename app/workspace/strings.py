@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app.telling.words import LANGUAGES as LANGUAGES
+from app.telling.words import filled
 from app.telling.words import table as table
 from app.workspace.components.plain import plain
 
@@ -21,8 +22,7 @@ def language() -> str:
 
 def raw(key: str, **params: object) -> str:
     """A text for inert places: options, table headers, `st.text`."""
-    text = table(language())[key]
-    return text.format(**params) if params else text
+    return filled(table(language())[key], params)
 
 
 def t(key: str, **params: object) -> str:

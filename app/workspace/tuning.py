@@ -106,7 +106,7 @@ def mark(job: JobPublic) -> Mark:
 
 
 def one(name: str) -> None:
-    with access.shown_errors():
+    with header.found("tuning", name):
         job = read(name)
         header.head(
             job.name, badges=[tuning.badge(job)], actions=partial(tuning_head.act, job),

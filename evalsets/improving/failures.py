@@ -52,6 +52,18 @@ class Failure(NamedTuple):
         return told
 
 
+class NoFailures(Invalid):
+    """No answer of `arm` is labeled bad but those of `held_out` cases, which stay unseen."""
+
+    def __init__(self, arm: str, held_out: int) -> None:
+        more = f"; {held_out} are of cases held out" if held_out else ""
+        super().__init__(
+            f"No answer of {arm} is labeled bad{more}. Label some failures first.", param="arm"
+        )
+        self.arm = arm
+        self.held_out = held_out
+
+
 class Failures(NamedTuple):
     """`chosen` of the `labeled` failures that may be seen; `held_out` more are kept back."""
 
@@ -79,18 +91,14 @@ def failures(
 ) -> Failures:
     """The failures of one arm that teach most, a handful of at most 6,000 tokens.
 
-    Raises NotFound, and Invalid where the arm is not clear or has no failure to learn from.
+    Raises NotFound, Invalid where the arm is not clear, and NoFailures.
     """
     run = get_run(session, run_id)
     chosen = _arm(prompt_arms(session, run_id, prompt), run, prompt, arm)
     assert chosen.prompt is not None
     found, held_out = _bad(session, run, chosen.name)
     if not found:
-        more = f"; {held_out} are of cases held out" if held_out else ""
-        raise Invalid(
-            f"No answer of {chosen.name} is labeled bad{more}. Label some failures first.",
-            param="arm",
-        )
+        raise NoFailures(chosen.name, held_out)
     handful = tuple(_handful(sorted(found, key=lambda one: -one.worth)))
     return Failures(
         run_id, run.dataset, chosen, chosen.prompt, handful, len(found), held_out

@@ -23,7 +23,8 @@ def test_money(value, text):
 @pytest.mark.parametrize(
     ("ms", "text"),
     [(None, "–"), (850, "850 ms"), (2100, "2.1 s"), (200_000, "3 min 20 s"), (60_000, "1 min"),
-     (7_500_000, "2 h 5 min"), (59_999, "60.0 s")],
+     (0, "0 ms"), (0.2, "< 1 ms"), (999.7, "1.0 s"), (59_940, "59.9 s"),
+     (7_500_000, "2 h 5 min"), (59_999, "1 min")],
 )  # fmt: skip
 def test_span(ms, text):
     assert numbers.span(ms) == text

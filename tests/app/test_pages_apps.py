@@ -146,7 +146,7 @@ def test_what_cannot_be_made_is_said_in_the_drawer(db):
 
 
 def test_an_unknown_app_is_a_sentence(db):
-    assert "There is no app" in said(page("apps", id="none"))
+    assert "There is nothing at this address: none" in said(page("apps", id="none"))
 
 
 def test_a_draft_that_changed_is_released_with_its_difference(faq):

@@ -3,7 +3,8 @@
 import pytest
 
 from app.workspace.components.navigation import PLACES
-from tests.support.pages import page, words
+from app.workspace.strings import raw
+from tests.support.pages import page, speak, words
 
 SAYS = {
     "home": "Three steps to a first verdict",
@@ -43,11 +44,28 @@ def test_without_a_session_nothing_is_shown(workspace, monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("name", "param"),
+    [("prompts", "id"), ("datasets", "id"), ("knowledge", "id"), ("runs", "id"), ("apps", "id"),
+     ("models", "id"), ("backends", "id"), ("tuning", "id"), ("label", "queue"),
+     ("playground", "scene")],
+)  # fmt: skip
+def test_what_is_gone_leaves_a_title_and_the_way_to_the_rest(
+    workspace, sqlite_db, name: str, param: str
+):
+    found = page(name, **{param: "nobody"})
+    assert not found.exception
+    assert found.title[0].value == raw(f"navigation.{name}")
+    assert "There is nothing at this address: nobody" in words(found)
+    assert "promptstone" not in found.error[0].value
+    speak(sqlite_db, "zh")
+    assert "此地址没有内容" in words(page(name, **{param: "nobody"}))
+
+
+@pytest.mark.parametrize(
     ("name", "query"),
-    [("prompts", {"id": "nobody"}), ("datasets", {"id": "nobody"}), ("runs", {"id": "nobody"}),
-     ("models", {"id": "nobody"}), ("backends", {"id": "nobody"}), ("tuning", {"id": "nobody"}), ("apps", {"id": "nobody"}), ("keys", {"id": "nobody"}),
+    [("keys", {"id": "nobody"}),
      ("traces", {"sel": "nobody"}), ("traces", {"app": "nobody", "sel": "x"}),
-     ("review", {"app": "nobody"}), ("label", {"queue": "nobody"}), ("evaluators", {"id": "nobody"})],
+     ("review", {"app": "nobody"}), ("evaluators", {"id": "nobody"})],
 )  # fmt: skip
 def test_a_dead_link_is_a_sentence(workspace, name, query):
     found = page(name, **query)

@@ -10,7 +10,7 @@ from sqlmodel import select
 from connectors.models import Generation
 from core.database import Database
 from core.models import User
-from core.workspace_settings import set_setting
+from core.workspace_settings import get_setting, set_setting
 from evalsets.evaluators.own_files import use_folder
 from evalsets.labels.queues import pick_label
 from evalsets.labels.service import checked
@@ -198,3 +198,21 @@ def test_a_judge_of_pairs_is_asked_in_both_orders_as_in_a_run(strict, server):
     cases = [one.value for one in found.code if '"A":' in one.value and '"B":' in one.value]
     assert len(cases) == 6
     assert len(set(cases)) == 6
+
+
+def test_what_a_judge_still_needs_is_no_error(loaded):
+    found = page("evaluators", id="judge")
+    assert "To fill in: rubric" in words(found)
+    assert ":material/error:" not in words(found)
+
+
+@pytest.mark.parametrize("taken", ["tone", "exact"])
+def test_a_name_that_is_taken_is_not_overwritten(strict, taken):
+    found = page("evaluators", id="regex")
+    found.text_area(key="evaluator_regex_pattern").set_value("x").run()
+    name = next(one for one in found.text_input if one.label == "Name")
+    name.set_value(taken).run()
+    next(one for one in found.button if one.label == "Save evaluator").click().run()
+    assert f"There is an evaluator {taken} already." in words(found).replace("\\", "")
+    with strict.read_scope() as session:
+        assert get_setting(session, "evaluators", {}) == {"tone": SAVED}

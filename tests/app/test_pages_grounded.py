@@ -123,7 +123,7 @@ def test_a_run_is_planned_over_a_base_and_settings_that_differ_make_arms(
     found = page("runs", do="plan", prompt="rag@1", dataset="asked", kb="docs")
     assert found.multiselect(key="plan_bases").value == ["docs"]
     found.multiselect(key="plan_models").set_value(["echo"]).run()
-    assert "for 1 cells" in words(found)
+    assert "for 1 cell" in words(found)
     found.multiselect(key="plan_retrieval").set_value(["mode=lexical", "mode=dense"]).run()
     assert "for 2 cells" in words(found)
     found.multiselect(key="plan_retrieval").set_value(["top_k=0"]).run()

@@ -5,18 +5,18 @@ import time
 from pathlib import Path
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import col, delete, select
 
 from app.workspace.components.plan_address import mapping_text
 from core.database import Database
 from evalsets.datasets.adding import standing
-from evalsets.models import Case, Run
+from evalsets.models import Case, Label, Run
 from evalsets.runs.service import get_run
 from prompts import service as prompts
 from prompts.models import PromptDraft
 from tests.support.bases import fill, make_base, packaged
 from tests.support.failed_runs import CONTENT, failed_run
-from tests.support.pages import page, words
+from tests.support.pages import page, speak, words
 from tests.support.running import add_cases, add_model
 from tests.support.witness import Witness
 
@@ -136,7 +136,7 @@ def test_a_run_without_failures_says_what_to_do(run_id: str, sqlite_db: Database
             case.split = "holdout"
     found = page("runs", id=run_id, tab="improve")
     assert not found.exception
-    assert "Label some failures first" in words(found)
+    assert "are of held-out cases (" in words(found)
 
 
 def test_a_described_task_opens_as_an_unsaved_draft(run_id, sqlite_db, upstream: Witness):
@@ -267,3 +267,14 @@ def test_a_plan_takes_the_mapping_of_the_run_it_comes_from(run_id: str, said: st
 def test_only_what_differs_is_a_mapping():
     assert mapping_text({"topic": "subject", "n": "n"}) == '["topic=subject"]'
     assert mapping_text({"n": "n"}) is None
+
+
+def test_without_a_bad_label_the_next_step_stands_there(workspace, sqlite_db: Database):
+    with sqlite_db.session_scope("user:admin") as session:
+        run = failed_run(session)
+        session.execute(delete(Label))
+    found = page("runs", id=run, tab="improve")
+    assert not found.error
+    assert "is labeled bad yet" in words(found)
+    speak(sqlite_db, "zh")
+    assert "还没有被标为差的回答" in words(page("runs", id=run, tab="improve"))

@@ -18,7 +18,8 @@ from evalsets.runs import service as runs
 from evalsets.runs.manifest import Manifest
 from prompts import service
 from prompts.content import MessageTemplate, PromptContent
-from tests.support.pages import matrix, page, words
+from tests.support.pages import matrix, page, speak, words
+from tests.support.running import add_cases
 from tests.support.runs_factory import make_run
 
 ARMS = ("base@1 | echo", "base@2 | echo", "other@1 | echo")
@@ -101,6 +102,16 @@ def test_without_labels_there_is_no_word_and_no_share(run):
     found = page("runs", id=run, tab="verdict")
     assert "Too few labels" in words(found)
     assert "better" not in " ".join(one.value for one in found.subheader)
+    assert "No pair is judged on both sides yet." in words(found)
+    assert "95 % interval" not in words(found)  # no caption of a chart that there is not
+
+
+def test_arms_judged_alike_are_said_to_be_judged_alike(run, sqlite_db):
+    with sqlite_db.session_scope("user:admin") as session:
+        for cell in (0, 1, 2):
+            save_label(session, item_of(session, run, cell), checked("good"), Press("import"))
+    found = page("runs", id=run, tab="verdict")
+    assert "Both arms were judged alike on every pair." in words(found)
 
 
 def test_a_decided_run_says_who_is_better_with_interval_and_n(run, sqlite_db):
@@ -141,6 +152,19 @@ def test_the_example_says_that_news_2_is_better(workspace, sqlite_db):
         run_id = example.known_run(session)
     found = page("runs", id=run_id, tab="verdict")
     assert "news@2 | demo is better than news@1 | demo" in words(found).replace("\\", "")
+
+
+def test_the_plan_proposes_the_cases_that_its_prompt_reads(workspace, sqlite_db):
+    example.load(sqlite_db, "user:admin")  # touched last, and nothing for this prompt
+    add_cases(sqlite_db, [{"ticket": "It broke."}], "tickets")
+    with sqlite_db.session_scope("cli:tester") as session:
+        content = PromptContent(messages=(MessageTemplate(role="user", content="{{ ticket }}"),))
+        service.push(session, "sort", content)
+    found = page("runs", do="plan", prompt="sort@1")
+    assert found.selectbox(key="plan_dataset").value == "tickets"
+    assert not found.error
+    found = page("runs", do="plan", prompt="news@2")
+    assert found.selectbox(key="plan_dataset").value == example.GRID
 
 
 def test_the_plan_stands_before_the_start_and_starting_twice_makes_one_run(workspace, sqlite_db):
@@ -221,6 +245,15 @@ def test_good_bad_skip_reasons_and_undo(queue, sqlite_db, slow_hand):
     found.button(key="label_undo").click().run()
     assert labels(sqlite_db)[-1].label is None
     assert found.progress[0].text.startswith("2 /")
+
+
+def test_reasons_are_read_in_the_language_and_stored_as_they_are(queue, sqlite_db, slow_hand):
+    speak(sqlite_db, "zh")
+    found = page("label", queue=queue)
+    assert found.button(key="label_reason_2").label == "跑题"
+    found.button(key="label_reason_2").click().run()
+    found.button(key="label_bad").click().run()
+    assert labels(sqlite_db)[0].reasons == ["off topic"]
 
 
 def test_a_correction_is_bad_and_brings_the_next(queue, sqlite_db, slow_hand):

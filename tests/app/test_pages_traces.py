@@ -69,6 +69,7 @@ def test_filters_stand_in_the_address(db: Database, faq: App):
     add(db, failed)
     found = page("traces", rating="bad")
     assert shown(found) == ["old and bad"]
+    assert list(found.dataframe[0].value["rating"]) == ["✗ Bad"]  # never a sign alone
 
     def at(**query: str):
         found.query_params.clear()
@@ -237,9 +238,9 @@ def test_review_by_keys(db: Database, open_calls: list[str], patient):
         ("corrected", "liked", "faq-failures"), ("bad", None, None),
         ("corrected", "It should be so.", None),
     ]  # fmt: skip
-    assert "1 cases for faq-failures" in text(found)
+    assert "1 case for faq-failures" in text(found)
     button(found, "review_add_faq-failures").click().run()
-    assert "1 cases in faq-failures@1." in text(found)
+    assert "1 case in faq-failures@1." in text(found)
     assert [link.label for link in found.page_link] == ["Improve the prompt", "Run the app on them"]
     assert decisions(db)[0] == ("corrected", "liked", "faq-failures@1")
 

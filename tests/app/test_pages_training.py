@@ -47,8 +47,8 @@ def test_a_check_tells_leaks_bad_rows_and_lengths(loaded):
     assert "3 to learn" in said
     assert "1 held out" in said
     errors = " ".join(error.value for error in found.error)
-    assert "1 bad rows" in errors
-    assert "1 rows give away" in errors
+    assert "1 bad row." in errors
+    assert "1 row gives away" in errors
     tables = [frame.value for frame in found.dataframe]
     leaks = next(one for one in tables if "Equal" in str(one.columns) or "where" in one.columns)
     assert "exam (holdout)" in leaks.to_string()
@@ -82,7 +82,7 @@ def test_rows_are_made_of_a_run(loaded):
     found = page("datasets", do="training")
     assert not found.exception
     next(b for b in found.button if b.label == "Preview").click().run()
-    assert "1 new rows" in words(found)
+    assert "1 new row" in words(found)
     found.text_input[-1].set_value("made")
     next(b for b in found.button if b.label == "Save rows").click().run()
     assert not found.exception
@@ -91,6 +91,17 @@ def test_rows_are_made_of_a_run(loaded):
         (case,) = iter_cases(session, version.version_id)
     assert case.inputs == {"messages": [{"role": "user", "content": "Short?"}]}
     assert case.expected == "answer 1 of arm 0, 1"
+
+
+def test_the_runs_of_the_open_data_set_come_first(loaded):
+    with loaded.session_scope("user:ann") as session:
+        ours = make_run(session, cases=1, dataset="mine", imported=True)
+        make_run(session, cases=1, dataset="theirs", imported=True)
+    found = page("datasets", id="mine", tab="training", do="training")
+    assert not found.exception
+    source = found.selectbox(key="training_source")
+    assert ours[:8] in source.options[0]
+    assert "mine" in source.options[0]
 
 
 def test_nothing_to_make_rows_of(workspace, sqlite_db: Database):

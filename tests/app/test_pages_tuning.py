@@ -22,7 +22,7 @@ from evalsets.datasets.edits import typed_cases
 from evalsets.datasets.service import push
 from evalsets.labels.service import Press, checked, item_of, save_label
 from tests.support.models import folder
-from tests.support.pages import page, words
+from tests.support.pages import page, speak, words
 from tests.support.runs_factory import make_run
 from tuning import environment, jobs
 from tuning.folders import adapter_folder, job_folder
@@ -141,9 +141,11 @@ def test_without_a_trainer_the_command_stands_there(trained: Database, monkeypat
 
     streamlit.cache_data.clear()
     found = page("tuning")
-    assert "There is no program" in words(found)
+    assert "names no program" in words(found)
     assert found.button(key="tuning_new").disabled
     assert "Start training" not in labels(page("tuning", do="new"))
+    speak(trained, "zh")
+    assert "指的不是程序" in words(page("tuning"))
     streamlit.cache_data.clear()
 
 
@@ -224,7 +226,7 @@ def test_leaks_are_named_and_not_started(trained: Database) -> None:
     with trained.session_scope(HERE) as session:
         push(session, "exam", typed_cases(exam))
     found = drawer(data="codes@1")
-    assert "give away cases" in words(found)
+    assert "gives away cases" in words(found)
     found.text_input(key="tuning_name").set_value("one")
     assert found.run().button(key="tuning_start").disabled
 
@@ -356,10 +358,7 @@ def test_the_axis_of_losses_does_not_move_with_each_point() -> None:
 
 def test_chinese_says_the_same(trained: Database) -> None:
     begin(trained)
-    with trained.session_scope("system") as session:
-        user = get_user(session, "admin")
-        user.language = "zh"
-        session.add(user)
+    speak(trained, "zh")
     found = page("tuning")
     assert "微调" in words(found)
     for tab in ("progress", "samples", "proof", "lineage"):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.telling.words import sayer
 from app.workspace.strings import LANGUAGES, table
 
 APP = Path(__file__).parents[2] / "app"
@@ -98,3 +99,24 @@ def test_buttons_are_short():
         not in ("saved", "new_version", "new_results", "newest", "run_dataset")
     }
     assert {k: table("en")[k] for k in buttons if len(table("en")[k]) > 24} == {}
+
+
+def test_one_of_a_thing_is_not_many():
+    say = sayer("en")
+    assert say("review.add", n=1) == "Add 1 case"
+    assert say("review.add", n="1,204") == "Add 1,204 cases"
+    assert say("review.add", n=0) == "Add 0 cases"
+    assert sayer("zh")("review.add", n=1) == "加入 1 个用例"
+    assert "1 pair differs" in say(
+        "verdict.decides_counts", n="1", candidate="b", baseline="a", ours="1", theirs="0"
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_forms_of_words_belong_to_a_value(language: str):
+    """`{n:one|many}` without its `{n}`, or with one form, is a slip."""
+    forms = re.compile(r"\{(\w+):([^}]*)\}")
+    for key, text in table(language).items():
+        for name, words in forms.findall(text):
+            assert name in PLACEHOLDER.findall(text), key
+            assert words.count("|") == 1, key

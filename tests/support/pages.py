@@ -19,7 +19,7 @@ from connectors.connections import Connections
 from connectors.generate import Generations
 from connectors.service import ensure_builtin
 from core.database import Database
-from core.users import ensure_admin, make_link_token, redeem
+from core.users import ensure_admin, get_user, make_link_token, redeem
 from core.workspace_settings import set_setting
 from tests.support.scan import scan_once
 
@@ -74,6 +74,14 @@ def served(database: Database, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cont
     finally:
         set_context(None)
         background.close()
+
+
+def speak(database: Database, language: str) -> None:
+    """The language of the administrator's pages from now on."""
+    with database.session_scope("system") as session:
+        user = get_user(session, "admin")
+        user.language = language
+        session.add(user)
 
 
 def matrix(found: AppTest) -> pd.DataFrame:

@@ -9,6 +9,11 @@ from app.workspace.components import numbers
 from app.workspace.strings import raw
 from serving.timeline import Bar
 
+# The default speaks English of twelve hours: "11 PM", "Tue 24".
+_MOMENT = (
+    "timeFormat(datum.value, hours(datum.value) + minutes(datum.value) == 0 ? '%m-%d' : '%H:%M')"
+)
+
 
 def calls(bars: Sequence[Bar]) -> None:
     """A bar for each piece of time, its failed calls in the colour of what is bad."""
@@ -27,7 +32,7 @@ def calls(bars: Sequence[Bar]) -> None:
         alt.Chart(alt.Data(values=rows))
         .mark_bar()
         .encode(
-            x=alt.X("at:T", title=None),
+            x=alt.X("at:T", title=None, axis=alt.Axis(labelExpr=_MOMENT)),
             y=alt.Y("sum(n):Q", title=raw("apps.calls"), axis=alt.Axis(tickMinStep=1)),
             color=alt.Color(
                 "kind:N", title=None, scale=alt.Scale(domain=kinds, range=colors),

@@ -7,6 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 from sqlmodel import Session, col, select
 
 from app.workspace.components import access, url
+from app.workspace.components.fitting import fitting
 from app.workspace.strings import raw
 from connectors.models import Model
 from core.drafts import recent
@@ -54,6 +55,8 @@ def choices() -> Choices:
         model = _model(session, proposed)
         budget = get_setting(session, "default_budget")
         apps = [f"{app.name}@{app.newest}" for app in list_apps(session) if app.newest]
+    asked = url.get("dataset")
+    dataset = asked if asked in datasets else fitting(datasets, proposed)
     wanted = url.get("app")
     if wanted is not None:
         apps = list(dict.fromkeys([wanted, *apps]))
@@ -66,7 +69,7 @@ def choices() -> Choices:
         proposed,
         _proposed_models(model, models) if proposed or not wanted else [],
         [wanted] if wanted else [],
-        _dataset(datasets),
+        dataset,
         float(budget) if budget else None,
     )
 
@@ -117,13 +120,6 @@ def _proposed_models(model: str, models: Sequence[str]) -> list[str]:
     return [name for name in models if name in asked]
 
 
-def _dataset(datasets: Sequence[str]) -> str | None:
-    asked = url.get("dataset")
-    if asked in datasets:
-        return asked
-    return datasets[0] if datasets else None
-
-
 def saved_evaluators() -> dict[str, dict[str, Any]]:
     """The workspace's own evaluators by name."""
     with access.reading() as session:
@@ -138,6 +134,15 @@ def evaluator(text: str, saved: Mapping[str, dict[str, Any]]) -> dict[str, Any] 
     if kind not in KINDS or (kind == "json_schema" and argument):
         raise Invalid(raw("runs.no_such_evaluator", name=text[:60], kinds=", ".join(KINDS)))
     return text
+
+
+def missing(adapter: TypeAdapter[object], value: object) -> list[str]:
+    """Fields that `value` must have and has not."""
+    try:
+        adapter.validate_python(value)
+    except ValidationError as error:
+        return [str(one["loc"][-1]) for one in error.errors() if one["type"] == "missing"]
+    return []
 
 
 def is_valid(adapter: TypeAdapter[object], value: object) -> str | None:

@@ -27,7 +27,8 @@ def draw(cells: RunCells, values: list[Cells], read: RunVerdict) -> None:
     if len(names) > 1:
         url.select("decides", "against", names, t("verdict.candidate"), clears=("pair",))
     if not found:
-        st.caption(t("verdict.decides_none"))
+        judged = next(one.n_pairs for one in read.comparisons if one.candidate == candidate)
+        st.caption(t("verdict.decides_none" if judged else "verdict.decides_open"))
         return
     _pairs(cells.run.id, read, candidate, found)
 
@@ -47,7 +48,7 @@ def _pairs(run_id: str, read: RunVerdict, candidate: str, found: Sequence[Decidi
     )  # fmt: skip
     kept = [one for one in found if way == "all" or one.candidate_better == (way == "candidate")]
     if not kept:
-        st.caption(t("verdict.decides_none"))
+        st.caption(t("verdict.decides_way_none"))
         return
     shown = kept[:MOST]
     rows = [

@@ -183,7 +183,9 @@ def _value(copy: Tried, variable: Variable) -> None:
     elif variable.kind == "choice":
         options = list(variable.choices)
         place = options.index(start) if start in options else None
-        st.selectbox(label, options, index=place, format_func=str, **common)
+        st.selectbox(
+            label, options, index=place, format_func=str, placeholder=raw("runs.choose"), **common
+        )
     elif variable.kind == "thread":
 
         def keep(turns: list[dict[str, str]]) -> None:

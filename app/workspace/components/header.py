@@ -1,14 +1,16 @@
 """The head of a page: one title, badges, one primary action, the rest under More, the keys."""
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 
 import streamlit as st
 
-from app.workspace.components import access, keys
+from app.workspace.components import access, keys, url
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
+from core.errors import NotFound
 
+_DRAWN = "header_drawn"
 Badge = tuple[str, str]
 """A text and one of Streamlit's colours."""
 
@@ -22,6 +24,7 @@ def head(
     page_keys: Mapping[str, str] | None = None,
 ) -> None:
     """Draw the head; `title` and badges are any text, `more` maps string keys to callbacks."""
+    st.session_state[_DRAWN] = True
     with st.container(horizontal=True, vertical_alignment="center", key="page_head"):
         st.title(plain(title), anchor=False, width="content")
         for text, color in badges:
@@ -34,6 +37,21 @@ def head(
             _more(more)
         keys.popover(page_keys or {})
     access.notice()
+
+
+@contextmanager
+def found(page: str, name: str | None) -> Iterator[None]:
+    """Around the page of one object: what is not there leaves a title and the way to the rest."""
+    st.session_state[_DRAWN] = False
+    with access.shown_errors():
+        try:
+            yield
+        except NotFound:
+            if st.session_state[_DRAWN]:
+                raise
+            head(raw(f"navigation.{page}"))
+            st.error(t("header.gone", name=name or ""), icon=":material/error:")
+            url.link(page, t("header.all", page=raw(f"navigation.{page}")))
 
 
 def _more(more: Mapping[str, Callable[[], None]]) -> None:

@@ -2,17 +2,19 @@
 
 from typing import NamedTuple
 
+import streamlit as st
 from sqlmodel import Session
 
 from app.server import context
 from app.workspace.components import access, one_call
+from app.workspace.strings import t
 from connectors.generate import Call, prepare
 from connectors.models import Generation
 from core.canonical import content_hash
 from core.errors import PromptstoneError
 from evalsets.improving import asking
 from evalsets.improving.accepting import accept
-from evalsets.improving.failures import Failures
+from evalsets.improving.failures import Failures, NoFailures
 from evalsets.improving.proposal import SCHEMA, Proposal, pins
 from prompts import service
 from prompts.checks import prepared
@@ -31,6 +33,12 @@ class Asked(NamedTuple):
         """Another model, arm or label is another question."""
         key = content_hash([self.model, asking.messages(self.found)])
         return one_call.Question(_KIND, self.found.run_id, key)
+
+
+def nothing_to_see(none: NoFailures) -> None:
+    """Say why there is nothing to learn from, and what to do."""
+    key = "improve.all_held" if none.held_out else "improve.none_bad"
+    st.caption(t(key, arm=none.arm, n=none.held_out))
 
 
 def ask(asked: Asked) -> None:

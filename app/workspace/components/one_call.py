@@ -70,7 +70,9 @@ def estimate(model: ModelPublic, asked: Sequence[Message], made: int) -> None:
     """Tokens and cost of a call that makes `made` tokens, before it is made."""
     read = count_messages(asked, model.settings.model).n
     money = numbers.money(cost(Usage(read, made), model.price))
-    st.caption(t("prompts.estimate", input=read, output=made, cost=money))
+    st.caption(
+        t("prompts.estimate", input=numbers.count(read), output=numbers.count(made), cost=money)
+    )
 
 
 def took(row: Generation) -> None:

@@ -92,7 +92,7 @@ def _said(found: CellDetail) -> list[str]:
     label = found.label
     if label is not None and label.label is not None:
         said = f"{states.SIGNS[label.label]} {raw(f'label.{label.label}')}"
-        parts = [said, ", ".join(label.reasons), label.comment or ""]
+        parts = [said, states.label_reasons(label.reasons), label.comment or ""]
         lines.append(visible(" · ".join(filter(None, parts))))
     for score in found.scores:
         shown = raw("numbers.unscored") if score.value is None else f"{score.value:g}"

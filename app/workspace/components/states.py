@@ -1,6 +1,9 @@
 """How states of runs and cells look: a word, a colour, a sign."""
 
+from collections.abc import Iterable
+
 from app.workspace.strings import raw
+from evalsets.labels.queue_plan import DEFAULT_REASONS
 
 RUN_COLORS = {
     "queued": "gray",
@@ -29,3 +32,15 @@ def reason(text: str | None) -> str | None:
     if text in ("command", "budget", "shutdown"):
         return raw(f"runs.reason_{text}")
     return text
+
+
+def label_reason(name: str) -> str:
+    """A reason of a label, in the reader's language where it is one that every plan offers."""
+    if name in DEFAULT_REASONS:
+        return raw(f"label.reason_{name.replace(' ', '_')}")
+    return name
+
+
+def label_reasons(names: Iterable[str]) -> str:
+    """The reasons of one label as a list in words."""
+    return ", ".join(map(label_reason, names))

@@ -126,7 +126,7 @@ def feedback(one: FeedbackPublic, *, who: str = "") -> None:
     """What was said of a call, inert."""
     word = raw(f"label.{one.rating}") if one.rating else ""
     head = " ".join(filter(None, [states.SIGNS.get(one.rating or "", ""), word]))
-    parts = [head, ", ".join(one.reasons), who, numbers.ago(one.at)]
+    parts = [head, states.label_reasons(one.reasons), who, numbers.ago(one.at)]
     with st.container(gap=None):
         st.caption(t("traces.feedback"))
         st.text(visible(" · ".join(part for part in parts if part)))

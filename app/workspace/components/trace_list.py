@@ -20,7 +20,7 @@ SPANS = {"all": None, "1h": 1, "1d": 24, "7d": 7 * 24, "30d": 30 * 24}
 _HELD = "traces_held"
 _BEGIN = {"after": None, "before": None, "sel": None}
 _PINNED = ("release", "key", "user", "reason")
-_WIDTHS = {"when": 90, "app": 110, "status": 70, "took": 70, "rating": 60, "preview": 330}
+_WIDTHS = {"when": 90, "app": 110, "status": 70, "took": 70, "rating": 74, "preview": 330}
 
 
 class _Held(NamedTuple):
@@ -161,7 +161,7 @@ def _grid(rows: list[Trace]) -> None:
             "app": f"{row.app}@{row.release}",
             "status": status(row),
             "took": numbers.span(row.latency_ms),
-            "rating": states.SIGNS.get(row.rating or "", ""),
+            "rating": raw(f"traces.rating_{row.rating}") if row.rating else "",
             "preview": preview(row.preview),
         }
         for row in rows

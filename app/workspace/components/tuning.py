@@ -39,7 +39,8 @@ def check(allowed: bool) -> None:
 
 def missing_trainer() -> str | None:
     """Why nothing can be trained here, as a sentence with the remedy."""
-    return _missing(str(access.database().settings.data))
+    code = _missing(str(access.database().settings.data))
+    return None if code is None else raw(f"tuning.{code}")
 
 
 @st.cache_data(ttl=10, show_spinner=False)
@@ -47,7 +48,7 @@ def _missing(data: str) -> str | None:
     try:
         environment.find(Path(data))
     except Unavailable as error:
-        return error.message
+        return error.code
     return None
 
 

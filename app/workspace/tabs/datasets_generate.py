@@ -4,7 +4,17 @@ import streamlit as st
 from sqlmodel import Session
 
 from app.server import context
-from app.workspace.components import access, choices, drawer, live, numbers, one_call, table, url
+from app.workspace.components import (
+    access,
+    choices,
+    drawer,
+    improving,
+    live,
+    numbers,
+    one_call,
+    table,
+    url,
+)
 from app.workspace.components.one_call import Question
 from app.workspace.components.plain import plain
 from app.workspace.strings import raw, t
@@ -15,7 +25,7 @@ from connectors.models import Generation
 from core.canonical import content_hash
 from core.errors import PromptstoneError
 from evalsets.datasets.adding import add_cases, standing
-from evalsets.improving.failures import Failure, failures, prompt_arms
+from evalsets.improving.failures import Failure, NoFailures, failures, prompt_arms
 from evalsets.improving.generating import Generated, Material, generated, messages, schema
 from evalsets.improving.passages import COLUMNS
 from evalsets.runs.service import list_runs
@@ -72,7 +82,11 @@ def _failures(name: str) -> tuple[Failure, ...]:
         if len(arms) > 1:
             place = arms.index(first) if first in arms else 0
             arm = st.selectbox(t("improve.whose"), arms, index=place, key=f"generate_arm_{run}")
-        found = failures(session, run, arm=arm)
+        try:
+            found = failures(session, run, arm=arm)
+        except NoFailures as none:
+            improving.nothing_to_see(none)
+            return ()
         st.caption(
             t("improve.seen", n=len(found.chosen), labeled=found.labeled, held=found.held_out)
         )

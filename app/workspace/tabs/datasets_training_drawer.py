@@ -54,7 +54,7 @@ def body(name: str | None) -> None:
         given = st.text_input(t("datasets.name"), value="", placeholder=f"rows-{kind}")
         steps = st.multiselect(
             t("training.cleaning"), STEPS, default=STEPS[:4],
-            format_func=lambda step: raw(f"training.step_{step}"),
+            format_func=lambda step: raw(f"training.step_{step}"), placeholder=raw("runs.choose"),
         )  # fmt: skip
         languages = st.multiselect(t("training.languages"), LANGUAGES, placeholder=raw("table.all"))
         context = st.number_input(t("training.context"), 16, 1 << 24, None, step=1024)
@@ -111,11 +111,12 @@ def _gathered(source: _Source, kind: RowKind) -> list[Candidate]:
 
 
 def _sources(name: str | None) -> list[_Source]:
+    """Rows of the open data set, its own runs before those of others, then apps."""
     with access.reading() as session:
         runs = [
             _Source("run", run.id, f"{raw('training.run')} {run.dataset} · {run.id[:8]} · "
                     f"{numbers.ago(run.created_at)}")
-            for run in list_runs(session, limit=50)
+            for run in sorted(list_runs(session, limit=50), key=lambda run: run.dataset != name)
         ]  # fmt: skip
         apps = [_Source("app", one.name, f"{raw('training.app')} {one.name}")
                 for one in list_apps(session)]  # fmt: skip

@@ -14,6 +14,7 @@ from app.workspace.components import (
     one_call,
     output,
     plan_address,
+    states,
     table,
     url,
 )
@@ -24,7 +25,7 @@ from app.workspace.tabs import runs_plan
 from connectors import service as models
 from connectors.models import Generation
 from evalsets.improving.asking import estimate, messages
-from evalsets.improving.failures import Failures, failures, prompt_arms
+from evalsets.improving.failures import Failures, NoFailures, failures, prompt_arms
 from evalsets.improving.proposal import Proposal, RefusedError, proposed
 from evalsets.runs.listed import asked_of
 from prompts.diff import diff
@@ -40,8 +41,14 @@ def draw(run_id: str) -> None:
         with st.container(horizontal=True, vertical_alignment="bottom"):
             arm = url.select("improve", "arm", arms, t("improve.whose"))
             model = _model()
-        with access.reading() as session:
-            asked = Asked(failures(session, run_id, arm=arm), model)
+        try:
+            with access.reading() as session:
+                asked = Asked(failures(session, run_id, arm=arm), model)
+        except NoFailures as none:
+            improving.nothing_to_see(none)
+            to_label = {"id": run_id, "tab": "cases", "f": "unlabeled"}
+            url.link("runs", t("improve.to_label"), ":material/rate_review:", **to_label)
+            return
         _failures(asked.found)
         got = improving.answer(asked)
         _foot(asked, got)
@@ -67,7 +74,7 @@ def _failures(found: Failures) -> None:
         {
             "case": one.case_id,
             "answer": one.output[:200],
-            "reasons": ", ".join(one.said.reasons),
+            "reasons": states.label_reasons(one.said.reasons),
             "comment": (one.said.comment or "")[:200],
             "correction": (one.said.correction or "")[:200],
         }
@@ -86,7 +93,12 @@ def _foot(asked: Asked, got: Generation | None) -> None:
     )
     said = numbers.money(guess.cost)
     st.caption(
-        t("prompts.estimate", input=guess.input_tokens, output=guess.output_tokens, cost=said)
+        t(
+            "prompts.estimate",
+            input=numbers.count(guess.input_tokens),
+            output=numbers.count(guess.output_tokens),
+            cost=said,
+        )
     )
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(

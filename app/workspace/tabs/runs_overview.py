@@ -84,8 +84,8 @@ def _charts(arms: Sequence[ArmReport], curves: Sequence[Curve]) -> None:
             st.caption(t("verdict.chart_shares"))
             charts.shares(known, names, findings.shares(raw, known))
         _cost(arms, names)
-    with right:
-        if curves:
+    if curves:
+        with right if known else left:
             told = findings.latency(raw, arms)
             st.caption(t("runs.chart_latency"))
             charts.latency(curves, names, told)

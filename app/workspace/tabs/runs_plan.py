@@ -80,7 +80,10 @@ def _body() -> None:
     apps = _apps(offered)
     reading_from = st.container()
     place = offered.datasets.index(offered.proposed_dataset) if offered.proposed_dataset else None
-    dataset = st.selectbox(t("runs.dataset"), offered.datasets, index=place, key="plan_dataset")
+    dataset = st.selectbox(
+        t("runs.dataset"), offered.datasets, index=place, key="plan_dataset",
+        placeholder=raw("runs.choose"),
+    )  # fmt: skip
     split = _split()
     asked_mapping = plan_address.proposed_mapping(url.get("mapping"))
     mapping = st.multiselect(

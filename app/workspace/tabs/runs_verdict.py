@@ -106,30 +106,31 @@ def _extend(run_id: str) -> None:
 
 def _charts(read: RunVerdict) -> None:
     arms = [arm.arm for arm in read.arms]
+    shares = [
+        Point(
+            a.arm, a.share, a.ci95.low, a.ci95.high,
+            charts.share_text(a.arm, a.share, a.ci95, a.n),
+        )
+        for a in read.arms
+        if a.share is not None and a.ci95 is not None and 0 <= a.ci95.low <= a.ci95.high <= 1
+    ]  # fmt: skip
+    differences = [
+        Point(
+            c.candidate, c.difference, c.difference_ci95.low, c.difference_ci95.high,
+            f"{c.candidate}   {numbers.difference(c.difference, c.difference_ci95)}",
+        )
+        for c in read.comparisons
+        if c.need is not None and c.difference is not None and c.difference_ci95 is not None
+    ]  # fmt: skip
     left, right = st.columns(2, gap="large")
-    with left:
-        st.caption(t("verdict.chart_shares"))
-        points = [
-            Point(
-                a.arm, a.share, a.ci95.low, a.ci95.high,
-                charts.share_text(a.arm, a.share, a.ci95, a.n),
-            )
-            for a in read.arms
-            if a.share is not None and a.ci95 is not None and 0 <= a.ci95.low <= a.ci95.high <= 1
-        ]  # fmt: skip
-        if points:
-            charts.shares(points, arms, findings.shares(raw, points))
-    with right:
-        st.caption(t("verdict.chart_differences", baseline=read.baseline))
-        points = [
-            Point(
-                c.candidate, c.difference, c.difference_ci95.low, c.difference_ci95.high,
-                f"{c.candidate}   {numbers.difference(c.difference, c.difference_ci95)}",
-            )
-            for c in read.comparisons
-            if c.need is not None and c.difference is not None and c.difference_ci95 is not None
-        ]  # fmt: skip
-        charts.differences(points, arms, findings.differences(raw, read.comparisons))
+    if shares:
+        with left:
+            st.caption(t("verdict.chart_shares"))
+            charts.shares(shares, arms, findings.shares(raw, shares))
+    if differences:
+        with right if shares else left:
+            st.caption(t("verdict.chart_differences", baseline=read.baseline))
+            charts.differences(differences, arms, findings.differences(raw, read.comparisons))
 
 
 def _table(read: RunVerdict) -> None:

@@ -66,7 +66,7 @@ def _form(refused: str | None) -> None:
     bases = model_faces.local_bases()
     base = st.selectbox(
         t("tuning.column_base"), bases, key="tuning_base",
-        accept_new_options=tuning.may_name_folders(),
+        accept_new_options=tuning.may_name_folders(), placeholder=raw("runs.choose"),
         help=t("tuning.base_help") if tuning.may_name_folders() else None,
     )  # fmt: skip
     refs = [one.ref for one in offered]
