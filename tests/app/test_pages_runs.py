@@ -401,11 +401,9 @@ def test_from_arms_one_goes_back_to_every_prompt_on_every_model(workspace, sqlit
 
 def test_the_arms_of_a_run_are_run_again_as_they_were(workspace, sqlite_db):
     example.load(sqlite_db, "user:admin")
-    with sqlite_db.read_scope() as session:
-        column = datasets.get(session, "news-grid").columns[0]
     request = runs.RunRequest(
         prompts=("news@1", "news@2"), models=("echo",), params=(("temperature", 0.2),),
-        dataset="news-grid", repeats=2, limit=3, mapping=(f"extra={column}",),
+        dataset="news-grid", repeats=2, limit=3, mapping=("style=audience",),
         evaluators=(
             "contains:news",
             {"kind": "judge", "rubric": "Short?", "name": "short", "model": "echo"},
@@ -421,7 +419,7 @@ def test_the_arms_of_a_run_are_run_again_as_they_were(workspace, sqlite_db):
     assert address == {
         "arms": json.dumps([f"news@{n} | echo | temperature=0.2" for n in (1, 2)]),
         "dataset": "news-grid", "split": None, "limit": "3", "repeats": "2",
-        "mapping": json.dumps([f"extra={column}"]), "like": run_id,
+        "mapping": json.dumps(["style=audience"]), "like": run_id,
     }  # fmt: skip
     found = page("runs", do="plan", **{k: v for k, v in address.items() if v is not None})
     assert "for 12 cells" in words(found)
