@@ -142,6 +142,7 @@ def _add(case: Case, where: str, item: Json, own: Case, counted: bool, reading: 
         )
     except ValidationError as error:
         said = error.errors(include_url=False, include_input=False)[0]["msg"]
-        reading.arrival.leave(where, "an assert-set", f"{said[:300]}. Correct it.")
+        said = said.removeprefix("Value error, ")[:300]
+        reading.arrival.leave(where, "an assert-set", f"{said}. Correct it.")
         return False
     return counted
