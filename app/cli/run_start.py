@@ -146,6 +146,8 @@ def _request(**fields: Any) -> "RunRequest":
 def _show_plan(plan: "Plan", run_id: str | None, as_json: bool) -> None:
     from evalsets.runs.plan import plan_json
 
+    if plan.unread:
+        say(f"No prompt reads {', '.join(plan.unread)}, which --map binds. Correct the name.")
     document = plan_json(plan)
     if as_json:
         print_json(document if run_id is None else {"id": run_id, **document})

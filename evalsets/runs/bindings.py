@@ -50,8 +50,8 @@ def bound(arms: Iterable[Arm], bindings: Sequence[Binding]) -> tuple[Arm, ...]:
     )
 
 
-def check_read(arms: Sequence[Arm]) -> None:
-    """Raises Invalid for a bound variable that no prompt reads; compiles templates."""
+def unread(arms: Iterable[Arm]) -> tuple[str, ...]:
+    """Bound variables that no prompt reads, such as mistyped ones; compiles templates."""
     mapped = [(arm.prompt, arm.mapping) for arm in arms if arm.prompt and arm.mapping]
     contents = {prompt.hash: prompt.content for prompt, _ in mapped}
     reads = {
@@ -59,14 +59,8 @@ def check_read(arms: Sequence[Arm]) -> None:
         for key, content in contents.items()
     }
     found = {name for prompt, mapping in mapped for name in mapping if name in reads[prompt.hash]}
-    unread = [name for _, mapping in mapped for name in mapping if name not in found]
-    if unread:
-        known = dict.fromkeys(name for names in reads.values() for name in names)
-        raise Invalid(
-            f"No prompt of this run has the variable {unread[0][:60]!r} that --map binds. "
-            + (f"Bind one of {', '.join(known)}." if known else "Leave the mapping out."),
-            param="map",
-        )
+    bound_names = dict.fromkeys(name for _, mapping in mapped for name in mapping)
+    return tuple(name for name in bound_names if name not in found)
 
 
 def _mapping(prompt: str, bindings: Sequence[Binding]) -> dict[str, str]:

@@ -42,7 +42,10 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Plan:
-    """`cells` = `calls` + `cached` + `unrunnable`; `cost_usd` None when a model is unpriced."""
+    """`cells` = `calls` + `cached` + `unrunnable`; `cost_usd` None when a model is unpriced.
+
+    `unread`: variables that a mapping binds and no prompt reads.
+    """
 
     cells: int
     calls: int
@@ -53,6 +56,7 @@ class Plan:
     unpriced: tuple[str, ...]
     minutes: float
     evaluation: Evaluation
+    unread: tuple[str, ...] = ()
 
 
 class History(NamedTuple):

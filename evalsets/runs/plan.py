@@ -1,6 +1,7 @@
 """What a run would do, before it does anything: calls, cached share, tokens, cost, minutes."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlmodel import col, select
@@ -9,6 +10,7 @@ from connectors.wire import ChatRequest
 from core.database import Database
 from core.errors import Invalid
 from evalsets.models import Answer, Case
+from evalsets.runs.bindings import unread
 from evalsets.runs.forecast import ArmPlan, Plan, add_call, history_of, total
 from evalsets.runs.manifest import Manifest
 from evalsets.runs.prepare import Unrunnable, request_key
@@ -55,7 +57,7 @@ def make_plan(database: Database, manifest: Manifest, version_id: int) -> Plan:
             _plan_cases(database, manifest, arm, inputs, seen)
     for arm in arms:
         _refuse_missing(arm, cases)
-    return total(manifest, arms, cases)
+    return replace(total(manifest, arms, cases), unread=unread(manifest.arms))
 
 
 def _cases(

@@ -12,7 +12,7 @@ from evalsets.datasets import service as datasets
 from evalsets.datasets.cases import split_counts
 from evalsets.runs.arm_names import is_app
 from evalsets.runs.arms import build_arms, each_once
-from evalsets.runs.bindings import bound, check_read, parse_binding
+from evalsets.runs.bindings import bound, parse_binding
 from evalsets.runs.evaluation import freeze_evaluators
 from evalsets.runs.grounding import Grounding, freeze_bases, grounded
 from evalsets.runs.judged_pairs import check_pairs
@@ -161,11 +161,10 @@ def _check_options(request: RunRequest) -> None:
 def fit(draft: Draft) -> Draft:
     """The draft with an arm for every base and search setting; looks into templates.
 
-    So it stays outside of transactions. Raises Invalid when no prompt takes passages, for a
-    mapping that no prompt reads, and for an arm that is listed twice.
+    So it stays outside of transactions. Raises Invalid when no prompt takes passages, and for an
+    arm that is listed twice.
     """
     arms = draft.manifest.arms
-    check_read(arms)
     n = len(draft.listed)
     others = grounded(arms[n:], draft.grounding)
     listed = [

@@ -49,6 +49,7 @@ ENTRIES = {
     "app/workspace/components/snippets.py": "the code that calls an app",
     "app/workspace/components/saving.py": "the Save button of the editor",
     "app/workspace/components/composing.py": "a text that includes snippets, before it is saved",
+    "app/workspace/components/fitting.py": "the variables of prompts that a plan is opened with",
     "app/workspace/components/scene_readying.py": "the columns of the playground",
     "app/workspace/components/improving.py": "a model's proposal, when a person takes it",
     "app/workspace/components/trial.py": "the Run button of the editor and its estimate",
@@ -57,6 +58,7 @@ ENTRIES = {
     "evalsets/foreign/promptfoo/export.py": "snippets put into an export for promptfoo",
     "evalsets/improving/drafting.py": "a prompt that a model drafts",
     "evalsets/improving/proposal.py": "what a model proposes for a prompt",
+    "evalsets/runs/bindings.py": "what a mapping binds and no prompt reads",
     "evalsets/runs/grounding.py": "which arms of a run take passages",
     "evalsets/runs/prepare.py": "plans, cells, exports and the inspector of a run",
     "evalsets/runs/scoring.py": "judges",
@@ -163,7 +165,8 @@ async def test_runs_judges_plans_and_exports(
         ensure_builtin(session)
     prompts = ("plain", *names)
     request = {"prompts": prompts, "models": ("echo",), "dataset": "cases", "evaluators": judges}
-    shown = repr(plan(sqlite_db, RunRequest.model_validate(request)))
+    mapped = RunRequest.model_validate({**request, "mapping": ("topic=topic", "x=topic")})
+    shown = repr(plan(sqlite_db, mapped))
     run = begin(sqlite_db, "echo", prompts=prompts, evaluators=judges)
     for form in ("jsonl", "html"):  # nothing was sent yet: messages are rendered for the export
         out = io.BytesIO()

@@ -13,6 +13,8 @@ def draw(figures: Plan) -> None:
     with st.container(border=True, gap=None, key="plan_foot"):
         st.text(raw("runs.plan_calls", calls=numbers.count(figures.calls), cells=figures.cells))
         st.text(raw("runs.plan_cached", n=numbers.count(figures.cached)))
+        if figures.unread:
+            st.text(raw("runs.plan_unread", names=", ".join(figures.unread)))
         if figures.unrunnable:
             st.text(raw("runs.plan_unrunnable", n=figures.unrunnable))
         tokens = (numbers.short_count(n) for n in figures.tokens)
