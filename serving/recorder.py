@@ -163,7 +163,9 @@ class Recorder:
             return [one.record for one in self._writing.values()]
 
     def _is_due(self) -> bool:
-        return self._urgent or self._closed or len(self._waiting) >= MOST_IN_GROUP
+        # A database that is gone is asked after its pause, however much waits.
+        full = len(self._waiting) >= MOST_IN_GROUP and self._pause <= self._group_seconds
+        return self._urgent or self._closed or full
 
     def _done(self, unkept: int) -> None:
         with self._changed:

@@ -192,9 +192,11 @@ def test_cases_are_written_from_passages_that_one_may_see(
     add_model(sqlite_db, upstream, "ok", name="writer")
     add_cases(sqlite_db, [{"topic": "cats and dogs"}])
     make_base(sqlite_db, packaged())
-    (tmp_path / "tea.md").write_text("Tea is hot and green.")
-    (tmp_path / "ice.md").write_text("Ice is cold and white.")
-    fill(sqlite_db, packaged(), tmp_path)
+    folder = tmp_path / "passages"
+    folder.mkdir()
+    (folder / "tea.md").write_text("Tea is hot and green.")
+    (folder / "ice.md").write_text("Ice is cold and white.")
+    fill(sqlite_db, packaged(), folder)
     told = [{"inputs": {"topic": "What is ice?"}, "expected": "cold", "passage": 1}]
     upstream.reply("ok", json.dumps({"cases": told}))
     found = page("datasets", id="cases", do="generate")

@@ -17,7 +17,7 @@ from core.clock import utcnow
 from core.database import Database
 from serving.models import ApiKey, App, Trace, TraceContent
 from serving.recorder import MOST_IN_GROUP, Recorder
-from serving.records import CallContent, Step
+from serving.records import CallContent, CallRecord, Step
 from tests.support.calls import call, make_app, make_key, said
 from tests.support.depth import DEEP
 
@@ -280,3 +280,25 @@ def test_a_full_group_waits_for_no_time(sqlite_db: Database):
         assert recorder.waiting == 1, "the rest gathers"
     finally:
         assert recorder.close()
+
+
+def test_a_database_that_is_gone_is_asked_seldom_however_much_waits(
+    sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
+):
+    app = add_app(sqlite_db)
+    recorder = Recorder(sqlite_db, 0.01)
+    asked: list[float] = []
+    write = recorder._writer.write
+
+    def gone(group: list[CallRecord]) -> int:
+        asked.append(time.monotonic())
+        raise OSError("gone")
+
+    monkeypatch.setattr(recorder._writer, "write", gone)
+    for _ in range(3 * MOST_IN_GROUP):
+        recorder.put(call(app, content=None))
+    time.sleep(1)
+    assert 1 <= len(asked) <= 12, "the pauses grow"
+    monkeypatch.setattr(recorder._writer, "write", write)
+    assert recorder.close(20)
+    assert recorder.counts.written == 3 * MOST_IN_GROUP
