@@ -440,6 +440,14 @@ def test_results_of_odd_shapes_are_listed_or_taken_and_never_break() -> None:
         read(b'{"results": {"results": [{"vars": {"q": NaN}}], "stats": {}}}', name="r.json")
 
 
+def test_named_scores_of_no_assertion_are_listed() -> None:
+    part = {"assertion": {"type": "contains", "metric": "tone"}, "score": 1, "reason": "ok"}
+    row = results(gradingResult={"componentResults": [part]}, namedScores={"tone": 1, "depth": 0.5})
+    data = json.dumps({"results": {"version": 3, "results": [row], "stats": {}}}).encode()
+    (left,) = read(data, name="r.json").not_taken
+    assert left.what == "the named scores depth"
+
+
 COOKBOOK = Path(__file__).resolve().parents[3] / "shared" / "data" / "prompts_promptfoo_cookbook"
 
 

@@ -15,7 +15,7 @@ from core.canonical import canonical_json, content_hash
 from core.names import slug
 from evalsets.files.cases import MAX_ID, CaseRow
 from evalsets.foreign.arrival import Arrival, ForeignRun
-from evalsets.foreign.promptfoo.scores import scores_of
+from evalsets.foreign.promptfoo.scores import named_apart, scores_of
 from evalsets.runs.lines import MAX_ARM, MAX_REPEATS, ImportedFigures, ImportedOutput, ImportedRun
 
 Json = dict[str, Any]
@@ -42,6 +42,10 @@ def read_results(value: Json, name: str, data: bytes) -> Arrival:
     reader = _Reader(arrival)
     for n, row in enumerate(_rows(value)):
         reader.take(f"results[{n}]", _map(row))
+    if reader.apart:
+        names = ", ".join(reader.apart)[:300]
+        reason = "They are no assertion's own. The scores of assertions are taken."
+        arrival.leave("results", f"the named scores {names}", reason)
     config = _map(value.get("config"))
     if config.get("tests") or config.get("prompts"):
         arrival.leave(
@@ -63,6 +67,7 @@ class _Reader:
 
     def __init__(self, arrival: Arrival) -> None:
         self.run = ImportedRun()
+        self.apart: dict[str, None] = {}
         self._arrival = arrival
         self._arms: dict[str, int] = {}
         self._cases: dict[str, int] = {}
@@ -82,6 +87,7 @@ class _Reader:
             why = str(error)[:100]
             self._arrival.leave(where, "a result", f"It cannot be kept ({why}). Correct it.")
             return
+        self.apart |= dict.fromkeys(named_apart(row))
         arm, case = self._arm(row), self._case(row, inputs)
         self._repeats[arm, case] += 1
         if self._repeats[arm, case] > MAX_REPEATS:

@@ -28,6 +28,13 @@ def scores_of(row: dict[str, Any]) -> dict[str, ImportedScore]:
     return found
 
 
+def named_apart(row: dict[str, Any]) -> list[str]:
+    """Named scores that are no assertion's metric, such as a program gives beside its own."""
+    parts = _parts(_map(row.get("gradingResult")))
+    metrics = {str(_map(part.get("assertion")).get("metric")) for part in parts}
+    return [name for name in _map(row.get("namedScores")) if name not in metrics]
+
+
 def _parts(grading: dict[str, Any]) -> list[dict[str, Any]]:
     """The assertions; those of a set stand behind it once more."""
     parts = grading.get("componentResults")
