@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from types import TracebackType
-from typing import Self
+from collections.abc import Callable
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlmodel import col
@@ -12,12 +12,13 @@ from core.changes import Changes
 from core.database import Database
 from core.models import Job
 
+T = TypeVar("T")
 FRESH_SECONDS = 0.1
 _KINDS = select(col(Job.kind)).where(col(Job.state).in_(("queued", "running"))).distinct()
 
 
 class JobBoard:
-    """Says whether a look at the jobs of a kind is worth it; `with` frees what it holds.
+    """Says whether a look at the jobs of a kind is worth it; `close` frees what it holds.
 
     The table is read when the database was written, and at most every `FRESH_SECONDS`. A kind with
     jobs is looked at each time: whether an owner still lives stands in no table.
@@ -31,16 +32,13 @@ class JobBoard:
         self._fresh_until = 0.0
         self._reading = asyncio.Lock()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Free its connection."""
         self._changes.close()
+
+    async def find(self, kind: str, look: Callable[[Database], T | None]) -> T | None:
+        """What `look` finds, in a thread, where a job of the kind is open."""
+        return await asyncio.to_thread(look, self._database) if await self.has(kind) else None
 
     async def has(self, kind: str) -> bool:
         """Whether any job of the kind has not ended. Raises what the database raises."""

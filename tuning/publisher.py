@@ -234,8 +234,7 @@ async def keep_publishing(
 ) -> None:
     """Carry asks out until `stop`."""
     while not stop.is_set():
-        look = await board.has(KIND)
-        found = await asyncio.to_thread(next_asked, database) if look else None
+        found = await board.find(KIND, next_asked)
         if found is not None:
             say(f"publishing {found}")
             await carry_out(database, found, stop)

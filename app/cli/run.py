@@ -13,6 +13,7 @@ from app.cli.run_compare import compare
 from app.cli.run_start import start
 from app.cli.show import Json, money, print_json, print_table
 from app.cli.watching import Id, show_run
+from app.telling.words import LANGUAGES
 
 commands = new_group("Batches: prompts × models × cases × repeats.")
 
@@ -27,11 +28,8 @@ class Form(StrEnum):
     JUNIT = "junit"
 
 
-class Language(StrEnum):
-    """Language of a report."""
-
-    EN = "en"
-    ZH = "zh"
+Language = StrEnum("Language", list(LANGUAGES))
+FIRST = Language(LANGUAGES[0])
 
 
 commands.command()(start)
@@ -100,7 +98,7 @@ def export(
     run: Id,
     form: Annotated[Form, typer.Option("--format")],
     output: Annotated[Path | None, typer.Option(help="File to write [stdout].")] = None,
-    lang: Annotated[Language, typer.Option(help="Language of the HTML report.")] = Language.EN,
+    lang: Annotated[Language, typer.Option(help="Language of the HTML report.")] = FIRST,
     gate: Annotated[
         list[str], typer.Option(metavar="EXPR", help="A test case of JUnit; 100 when one fails.")
     ] = [],  # noqa: B006

@@ -116,6 +116,7 @@ def start(
         _show_plan(started.plan, started.run_id, json)
         tell_if_alone(started.run_id)
         return
+    _tell_unread(started.plan)
     say(f"Run {started.run_id}")
     watch_run(started.run_id, gates, json)
 
@@ -143,11 +144,15 @@ def _request(**fields: Any) -> "RunRequest":
         raise typer.BadParameter(f"{what}.", param_hint=f"--{where}") from error
 
 
+def _tell_unread(plan: "Plan") -> None:
+    if plan.unread:
+        say(f"No prompt reads {', '.join(plan.unread)}, which --map binds. Correct the name.")
+
+
 def _show_plan(plan: "Plan", run_id: str | None, as_json: bool) -> None:
     from evalsets.runs.plan import plan_json
 
-    if plan.unread:
-        say(f"No prompt reads {', '.join(plan.unread)}, which --map binds. Correct the name.")
+    _tell_unread(plan)
     document = plan_json(plan)
     if as_json:
         print_json(document if run_id is None else {"id": run_id, **document})

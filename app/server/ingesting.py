@@ -29,8 +29,7 @@ async def keep_ingesting(database: Database, stop: asyncio.Event, board: JobBoar
     from rag.owner import next_ingest
 
     while not stop.is_set():
-        look = await board.has(KIND)
-        found = await asyncio.to_thread(next_ingest, database) if look else None
+        found = await board.find(KIND, next_ingest)
         status = 0 if found is None else await _work(database, found, stop)
         pause = _AGAIN_SECONDS if status else POLL_SECONDS
         with contextlib.suppress(TimeoutError):

@@ -19,8 +19,7 @@ async def keep_tuning(database: Database, stop: asyncio.Event, board: JobBoard) 
     asked = asyncio.create_task(_pass_on(stop, left))
     try:
         while not stop.is_set():
-            look = await board.has(KIND)
-            found = await asyncio.to_thread(next_job, database) if look else None
+            found = await board.find(KIND, next_job)
             if found is not None:
                 await asyncio.to_thread(own_and_run, database, found, left)
             with contextlib.suppress(TimeoutError):

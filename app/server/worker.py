@@ -1,6 +1,7 @@
 """The worker process: takes runs and ingests and watches apps until it is told to stop."""
 
 import asyncio
+import contextlib
 import logging
 import signal
 import sys
@@ -48,7 +49,7 @@ async def _work(settings: Settings) -> None:
         loop.add_signal_handler(number, stop.set)
     database = await asyncio.to_thread(open_database, settings)
     try:
-        with JobBoard(database) as board:
+        with contextlib.closing(JobBoard(database)) as board:
             await asyncio.gather(
                 work(database, stop, board, apps=answer_apps),
                 keep_ingesting(database, stop, board),

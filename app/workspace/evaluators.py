@@ -96,7 +96,7 @@ def _filled(kind: str) -> dict[str, Any]:
     given = forms.settings_form(KINDS[kind], f"evaluator_{kind}", skip=NOT_ASKED, offers=offers)
     spec = {"kind": kind, **given}
     fault = choices.is_valid(ADAPTER, spec)
-    lacking = choices.missing(ADAPTER, spec)
+    lacking = choices.missing(ADAPTER, spec) if fault is not None else []
     if lacking:
         st.caption(t("evaluators.to_fill", fields=", ".join(lacking)))
     elif fault is not None and len(spec) > 1:

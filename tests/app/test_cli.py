@@ -221,6 +221,17 @@ def test_a_plan_starts_nothing(used: Shell):
     assert used.json("run", "list")["runs"] == before
 
 
+@pytest.mark.parametrize("how", ["--plan", "--wait"])
+def test_a_mapping_that_no_prompt_reads_is_told_before_the_run(used: Shell, how: str):
+    asked = (
+        "run", "start", "--prompt", "news/summary", "--model", "echo", "--dataset", "animals",
+        "--limit", "1", how,
+    )  # fmt: skip
+    told = used.run(*asked, "--map", "topick=topic")
+    assert (told.returncode, "No prompt reads topick" in told.stderr) == (0, True)
+    assert "No prompt reads" not in used.run(*asked, "--map", "topic=topic").stderr
+
+
 def test_arms_are_given_one_by_one_in_their_order(used: Shell):
     arms = (
         "--arm",

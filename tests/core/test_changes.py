@@ -1,5 +1,7 @@
 """Who waits for work asks first whether anything was written, and misses nothing that was."""
 
+from contextlib import closing
+
 import pytest
 from sqlalchemy import event
 
@@ -66,7 +68,7 @@ async def test_the_board_has_a_kind_while_a_job_of_it_is_open(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("core.job_board.FRESH_SECONDS", 0.0)
-    with JobBoard(db) as board:
+    with closing(JobBoard(db)) as board:
         assert not await board.has("run")
         queued(db, "run", "r1")
         queued(db, "ingest", "i1")
@@ -92,7 +94,7 @@ async def test_all_who_ask_share_a_reading_and_a_still_database_is_not_read(
 
     event.listen(*listen, note)
     try:
-        with JobBoard(sqlite_db) as board:
+        with closing(JobBoard(sqlite_db)) as board:
             for _ in range(20):
                 assert not await board.has("run")
                 assert not await board.has("ingest")
@@ -104,7 +106,7 @@ async def test_all_who_ask_share_a_reading_and_a_still_database_is_not_read(
 async def test_a_board_whose_reading_failed_reads_again(
     sqlite_db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with JobBoard(sqlite_db) as board:
+    with closing(JobBoard(sqlite_db)) as board:
         queued(sqlite_db, "run", "r1")
         monkeypatch.setattr(board, "_read", lambda: 1 / 0)
         with pytest.raises(ZeroDivisionError):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 import streamlit as st
@@ -69,7 +70,12 @@ def ask(question: Question, made: Callable[[Session], Call]) -> None:
 def estimate(model: ModelPublic, asked: Sequence[Message], made: int) -> None:
     """Tokens and cost of a call that makes `made` tokens, before it is made."""
     read = count_messages(asked, model.settings.model).n
-    money = numbers.money(cost(Usage(read, made), model.price))
+    tell(read, made, cost(Usage(read, made), model.price))
+
+
+def tell(read: int, made: int, price: Decimal | None) -> None:
+    """Tokens in and out and US dollars, before a call is made."""
+    money = numbers.money(price)
     st.caption(
         t("prompts.estimate", input=numbers.count(read), output=numbers.count(made), cost=money)
     )

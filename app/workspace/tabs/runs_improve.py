@@ -10,7 +10,6 @@ from app.workspace.components import (
     content_diff,
     improving,
     live,
-    numbers,
     one_call,
     output,
     plan_address,
@@ -91,15 +90,7 @@ def _foot(asked: Asked, got: Generation | None) -> None:
     guess = estimate(
         messages(asked.found), asked.found.prompt.content, model.settings.model, model.price
     )
-    said = numbers.money(guess.cost)
-    st.caption(
-        t(
-            "prompts.estimate",
-            input=numbers.count(guess.input_tokens),
-            output=numbers.count(guess.output_tokens),
-            cost=said,
-        )
-    )
+    one_call.tell(guess.input_tokens, guess.output_tokens, guess.cost)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.button(
             t("improve.again" if got else "improve.ask"), key="improve_ask",
